@@ -106,15 +106,14 @@ func (r Request) due(b *Book, series sdk.Series) (months []sdk.Month, next time.
 
 // wants tells whether a chunk is to be asked for at all.
 func (r Request) wants(c Cell, m sdk.Month) bool {
-	current := sdk.MonthOf(r.Now)
 	switch {
 	case c.State == Complete:
 		return false
-	case m == current, growing(m, r.Now):
+	case growing(m, r.Now):
 		return true
 	case c.Tries == 0:
 		return false
-	case r.Policy == Repair, m == current-1:
+	case r.Policy == Repair, m == sdk.MonthOf(r.Now)-1:
 		return true
 	default:
 		return c.State == None || c.State == Failed
