@@ -1,19 +1,11 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-)
-
-// Larger files are no configuration and no secret.
-const (
-	maxFile   = 4 << 20
-	maxSecret = 256 << 10
 )
 
 // defaultFile is read where it exists and no other was asked for.
@@ -100,7 +92,7 @@ func (l *loader) section(n *node, prefix, dir string) {
 		switch {
 		case key == "$schema": // lets editors check the file
 		case !l.isSection(key):
-			l.problem(m.value.where, key, "is no setting"+didYouMeanKey(key, l.keys()))
+			l.problem(m.value.where, key, "is no setting"+didYouMeanKey(key, l.names()))
 		case m.value.kind != '{':
 			l.problem(m.value.where, key, fmt.Sprintf("is %s; it is a section, write an object", m.value.what()))
 		default:
@@ -127,12 +119,18 @@ func (l *loader) isSection(key string) bool {
 	return false
 }
 
-func (l *loader) keys() []string {
-	keys := make([]string, 0, len(l.fields))
+// names lists the settings and the sections.
+func (l *loader) names() []string {
+	var names []string
 	for _, f := range l.fields {
-		keys = append(keys, f.key)
+		for i, c := range f.key {
+			if c == '.' && !slices.Contains(names, f.key[:i]) {
+				names = append(names, f.key[:i])
+			}
+		}
+		names = append(names, f.key)
 	}
-	return keys
+	return names
 }
 
 // didYouMeanKey looks for a near key, and for the key in another section.
@@ -173,97 +171,4 @@ func split(err error) []error {
 		return joined.Unwrap()
 	}
 	return []error{err}
-}
-
-// anchor makes relative paths relative to the working directory.
-func anchor(n *node, dir string) {
-	if n.kind == '"' && n.text != "" && !filepath.IsAbs(n.text) && !n.plain {
-		n.text = filepath.Join(dir, n.text)
-	}
-	for _, item := range n.items {
-		anchor(item, dir)
-	}
-}
-
-// resolve puts the content of files and variables in the place of references
-// to them.
-func (l *loader) resolve(f *field, n *node, dir string) error {
-	if f.kind.textual {
-		if err := l.reference(n, dir); err != nil {
-			return err
-		}
-	}
-	for _, item := range n.items {
-		if err := l.reference(item, dir); err != nil {
-			return err
-		}
-		for _, m := range item.members {
-			if err := l.reference(m.value, dir); err != nil {
-				return err
-			}
-		}
-	}
-	for _, m := range n.members {
-		if err := l.reference(m.value, dir); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// reference replaces {"file": …} and {"env": …}; anything else stays.
-func (l *loader) reference(n *node, dir string) error {
-	if n.kind != '{' || len(n.members) != 1 || n.members[0].value.kind != '"' {
-		return nil
-	}
-	name, target := n.members[0].name, n.members[0].value.text
-	var content string
-	switch name {
-	case "env":
-		content = l.environ[target]
-		if content == "" {
-			return fmt.Errorf("the environment variable %s is not set", target)
-		}
-	case "file":
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(dir, target)
-		}
-		text, err := readFile(target, maxSecret)
-		if err != nil {
-			return fmt.Errorf("the file %s cannot be read: %s", target, reason(err))
-		}
-		content = strings.TrimRight(string(text), "\r\n")
-		if content == "" {
-			return fmt.Errorf("the file %s is empty", target)
-		}
-	default:
-		return nil
-	}
-	*n = node{kind: '"', text: content, where: n.where, hidden: true}
-	return nil
-}
-
-var errTooLarge = errors.New("it is too large")
-
-// readFile reads a file of at most limit bytes.
-func readFile(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(text)) > limit {
-		err = errTooLarge
-	}
-	return text, err
-}
-
-// reason is an error without the path that the sentence has already.
-func reason(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err.Error()
-	}
-	return err.Error()
 }

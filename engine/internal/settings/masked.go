@@ -16,7 +16,12 @@ func (s *Settings) Masked() ([]byte, error) {
 			root.put(strings.Split(f.key, "."), value)
 		}
 	}
-	compact, err := marshal(root)
+	return indented(root)
+}
+
+// indented is a value as people read it.
+func indented(v any) ([]byte, error) {
+	compact, err := marshal(v)
 	if err != nil {
 		return nil, err
 	}

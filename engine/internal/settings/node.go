@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -153,13 +154,15 @@ func (p *parser) explain(err error) *Problem {
 	offset, reason := p.decoder.InputOffset(), err.Error()
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		offset = syntax.ByteOffset
-		reason = syntax.Err.Error()
-		if errors.Is(err, jsontext.ErrDuplicateName) {
-			reason = fmt.Sprintf("%q stands there twice", syntax.JSONPointer.LastToken())
-		}
-	} else if strings.Contains(reason, "EOF") {
+		offset, reason = syntax.ByteOffset, syntax.Err.Error()
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		offset, reason = int64(len(p.lines.text)), "the end is missing"
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		reason = fmt.Sprintf("%q stands there twice", syntax.JSONPointer.LastToken())
+	case offset < int64(len(p.lines.text)) && p.lines.text[offset] == ',':
+		reason = "there is a comma too many"
 	}
 	return &Problem{Where: p.at(p.lines.at(offset)), Message: "is not valid JSON: " + strings.TrimPrefix(reason, "jsontext: ")}
 }
