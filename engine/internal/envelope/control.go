@@ -22,14 +22,15 @@ type Started struct {
 // Finished says on the control topic that a run ended: everything of it lies
 // below the end offsets.
 type Finished struct {
-	Run          string            `json:"run"`
-	Policy       string            `json:"policy"`
-	Started      time.Time         `json:"started"`
-	Finished     time.Time         `json:"finished"`
-	Outcome      sdk.Outcome       `json:"outcome"`
-	Counts       map[string]int64  `json:"counts"`
-	FailedGrants []sdk.FailedGrant `json:"failed_grants"`
-	EndOffsets   EndOffsets        `json:"end_offsets"`
+	Run          string               `json:"run"`
+	Policy       string               `json:"policy"`
+	Started      time.Time            `json:"started"`
+	Finished     time.Time            `json:"finished"`
+	Routes       map[string]sdk.Route `json:"routes"` // by source, as in Started
+	Outcome      sdk.Outcome          `json:"outcome"`
+	Counts       map[string]int64     `json:"counts"`
+	FailedGrants []sdk.FailedGrant    `json:"failed_grants"`
+	EndOffsets   EndOffsets           `json:"end_offsets"`
 }
 
 // EndOffsets is, per topic and partition, the offset after the last message.

@@ -7,8 +7,6 @@ type Verdict struct {
 	Action  Action
 	Delay   time.Duration    // for Retry and Release
 	Failure Failure          // for Retry, Defer and Bury
-	Group   string           // for Move: the login that goes on
-	Body    []byte           // for Move: the item as it goes on
 	Cool    time.Duration    // if positive: no item of this login until then, in any process
 	Counts  map[string]int64 // added to the run's counters in the same step
 }
@@ -30,7 +28,6 @@ const (
 	Defer                 // not in this run any more
 	Bury                  // to the dead letters
 	Release               // again after the delay; does not count
-	Move                  // again, through another login; does not count
 )
 
 // Count adds n to a counter of the verdict.

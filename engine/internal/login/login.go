@@ -6,6 +6,7 @@ package login
 import (
 	"context"
 	_ "embed" // the script
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,6 +31,10 @@ const (
 	Refused  Kind = "refused"  // refused once; Datadis sometimes refuses good ones
 	Rejected Kind = "rejected" // refused again: not tried any more in this run
 )
+
+// ErrKeyUnknown says that a login's password is encrypted with a key that is
+// not configured in this process. Another process may have it.
+var ErrKeyUnknown = errors.New("the credentials are encrypted with a key that is not configured here")
 
 //go:embed refuse.lua
 var refuseSource string

@@ -1,0 +1,199 @@
+package downloader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/datadis-engine/datadis/engine/internal/datadis"
+	"github.com/datadis-engine/datadis/engine/internal/job"
+	"github.com/datadis-engine/datadis/engine/internal/ledger"
+	"github.com/datadis-engine/datadis/sdk"
+)
+
+// ask makes one guarded query, and sees what it answers through to the ledger.
+// It returns an error if the account is refused, and those of the engine's own
+// servers; other failures of Datadis are noted in the ledger and in the task.
+func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledger.Ask) error {
+	key := ledger.Query{
+		Account: access.Account, CUPS: access.CUPS, Distributor: access.Distributor,
+		PointType: access.PointType, Series: ask.Series, From: ask.From, To: ask.To,
+	}.Key()
+	if until, blocked := t.book.Blocked(key, t.Now()); blocked {
+		t.log.Info("asked lately; deferred", "series", ask.Series, "from", ask.From, "to", ask.To, "until", until)
+		return nil
+	}
+	query := datadis.Query{
+		NIF: access.NIF, CUPS: access.CUPS, Distributor: access.Distributor,
+		Series: ask.Series, From: ask.From, To: ask.To, PointType: access.PointType,
+	}
+	if err := t.book.Intend(ctx, key); err != nil { // invariant: the intent is written before the call
+		return err
+	}
+	answer, err := s.Fetch(ctx, query)
+	switch {
+	case errors.Is(err, datadis.ErrNoData):
+		t.counts.Count(job.Asked, 1)
+		return t.book.Record(ctx, key, nothing(ask, access)...)
+	case err != nil:
+		return t.failed(ctx, key, ask, err)
+	}
+	t.counts.Count(job.Asked, 1)
+	return t.answered(ctx, key, ask, Copy{Query: query, Account: access.Account, Answer: answer}, access)
+}
+
+// answered keeps, decodes, publishes and records an answer, in this order.
+func (t *task) answered(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, copy Copy, access job.Access) error {
+	at, err := t.Outlet.Raw(ctx, copy)
+	if err != nil {
+		return fmt.Errorf("keep the raw copy: %w", err)
+	}
+	chunks, report, err := datadis.Decode(copy.Answer.Body, copy.Query.Shape())
+	if err != nil {
+		return t.unreadable(ctx, key, ask, err)
+	}
+	if err := report.Failure(); err != nil {
+		return t.unreadable(ctx, key, ask, err)
+	}
+	t.remark(report, ask)
+	answers, err := t.publish(ctx, chunks, ask, at, copy, access)
+	if err != nil {
+		return err
+	}
+	return t.book.Record(ctx, key, answers...)
+}
+
+// unreadable notes an answer that says nothing. Datadis has counted it, so it
+// is not asked again within a day; the raw copy is kept.
+func (t *task) unreadable(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, cause error) error {
+	t.log.Warn("answer without use; asked again after a day", "series", ask.Series, "from", ask.From, "to", ask.To, "error", cause)
+	t.counts.Count(job.Failed, 1)
+	return t.book.Fail(ctx, key, ledger.Unreadable, ask.Keys()...)
+}
+
+// remark logs what was odd about an answer. Nothing of it is lost: the raw
+// copy has it.
+func (t *task) remark(r datadis.Report, ask ledger.Ask) {
+	odd := r.Bad + r.Foreign + r.Outside + r.Impossible + r.Padding + r.Duplicates
+	if odd == 0 {
+		return
+	}
+	t.log.Info("rows left out of an answer", "series", ask.Series, "from", ask.From, "to", ask.To, "rows", r.Rows,
+		"bad", r.Bad, "foreign", r.Foreign, "outside", r.Outside, "impossible", r.Impossible,
+		"padding", r.Padding, "duplicates", r.Duplicates)
+}
+
+// failed deals with a call that was not answered.
+func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, err error) error {
+	if ctx.Err() != nil {
+		return err
+	}
+	var e *datadis.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	t.counts.Count(job.Failed, 1)
+	switch {
+	case errors.Is(err, datadis.ErrRepeated):
+		t.counts.Count(job.Refused, 1)
+		t.log.Warn("Datadis says it was asked before; deferred for a day", "series", ask.Series, "from", ask.From, "to", ask.To)
+		return t.book.Fail(ctx, key, ledger.Repeated, ask.Keys()...)
+	case errors.Is(err, datadis.ErrThrottled):
+		t.cool = max(e.RetryAfter, restAfterThrottle)
+		return t.book.Fail(ctx, key, ledger.Limited, ask.Keys()...)
+	case errors.Is(err, datadis.ErrUnauthorised):
+		return errors.Join(err, t.book.Fail(ctx, key, ledger.Unauthorised, ask.Keys()...))
+	case errors.Is(err, datadis.ErrBadCredentials):
+		return errors.Join(err, t.book.Fail(ctx, key, ledger.Interrupted, ask.Keys()...))
+	case errors.Is(err, datadis.ErrInvalidRequest):
+		t.log.Warn("Datadis does not accept the query", "series", ask.Series, "from", ask.From, "to", ask.To, "error", err)
+		return t.book.Fail(ctx, key, ledger.Rejected, ask.Keys()...)
+	}
+	t.failure = err
+	class := ledger.Unavailable
+	switch {
+	case !t.last && ask.From == ask.To:
+		class = ledger.Interrupted // tried again soon: only the last attempt costs a try
+	case e.MaybeRegistered:
+		class = ledger.TimedOut
+	}
+	return t.book.Fail(ctx, key, class, ask.Keys()...)
+}
+
+// nothing is the answer that there is no data.
+func nothing(ask ledger.Ask, access job.Access) []ledger.Answer {
+	answers := make([]ledger.Answer, 0, ask.To-ask.From+1)
+	for _, key := range ask.Keys() {
+		answers = append(answers, ledger.Answer{Key: key, Expected: ledger.Expected(key, access.ValidFrom)})
+	}
+	return answers
+}
+
+// publish hands on what the chunks of an answer hold that the sources lack, and
+// says what to record of each month that was asked for.
+func (t *task) publish(ctx context.Context, chunks []*sdk.Chunk, ask ledger.Ask, at *ledger.Location, copy Copy, access job.Access) ([]ledger.Answer, error) {
+	byMonth := make(map[sdk.Month]*sdk.Chunk, len(chunks))
+	for _, c := range chunks {
+		byMonth[c.Month] = c
+	}
+	answers := nothing(ask, access)
+	var out []*sdk.Chunk
+	for i := range answers {
+		a := &answers[i]
+		a.At, a.Raw = copy.Answer.ReceivedAt, at
+		if c := byMonth[a.Month]; c != nil && c.Len() > 0 {
+			a.Covered, a.Hash = c.Covered(), c.Hash
+			c.FetchedAt = copy.Answer.ReceivedAt
+			out = append(out, t.lacking(c, a)...)
+		}
+	}
+	if len(out) == 0 {
+		return answers, nil
+	}
+	if err := t.Outlet.Chunks(ctx, out); err != nil {
+		return nil, fmt.Errorf("publish: %w", err)
+	}
+	t.count(out)
+	return answers, nil
+}
+
+// lacking is the chunk once for each source that does not have its content yet,
+// and notes those sources in the answer.
+func (t *task) lacking(c *sdk.Chunk, a *ledger.Answer) []*sdk.Chunk {
+	cell, _ := t.book.Cell(a.Key)
+	verdict, revision := cell.Compare(a.Covered, a.Hash)
+	switch verdict {
+	case ledger.Shrunk:
+		t.counts.Count(job.Shrunk, 1)
+		t.log.Warn("fewer hours than known; kept raw, not published", "chunk", a.Key, "covered", a.Covered, "known", cell.Covered)
+		return nil
+	case ledger.Unchanged:
+		t.counts.Count(job.Unchanged, 1)
+	case ledger.Nothing:
+		return nil
+	}
+	var out []*sdk.Chunk
+	for _, source := range t.device.Sources() {
+		if verdict == ledger.Unchanged && t.book.Delivered(a.Key, source) == revision {
+			continue
+		}
+		a.Delivered = append(a.Delivered, source)
+		out = append(out, t.addressed(c, source, revision))
+	}
+	return out
+}
+
+// addressed is the chunk for one source. The columns are shared.
+func (t *task) addressed(c *sdk.Chunk, source string, revision uint32) *sdk.Chunk {
+	one := *c
+	one.Run, one.Source, one.Revision = t.Run, source, revision
+	return &one
+}
+
+// count counts what was published.
+func (t *task) count(chunks []*sdk.Chunk) {
+	for _, c := range chunks {
+		t.counts.Count(job.PerSource(job.Chunks, c.Source), 1)
+		t.counts.Count(job.PerSource(job.Readings, c.Source), int64(c.Len()))
+	}
+}

@@ -1,0 +1,84 @@
+package harmonizer
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/datadis-engine/datadis/engine/internal/envelope"
+	"github.com/datadis-engine/datadis/sdk"
+)
+
+// HeaderIndex of a record is its number among those of its item.
+const HeaderIndex = "dd-index"
+
+// publish sends the records that a plugin made of some items. Records for a
+// topic that the plugin did not declare bury their item.
+func (h *Harmonizer) publish(ctx context.Context, records []sdk.Record, messages [][]Message) error {
+	out := make([]envelope.Message, 0, len(records))
+	index := make(map[int]int) // of the next record of each item
+	for _, r := range records {
+		if r.Item < 0 || r.Item >= len(messages) {
+			return sdk.Stop(fmt.Errorf("the plugin made a record of item %d of a batch of %d", r.Item, len(messages)))
+		}
+		if !slices.Contains(h.Intake.OutputTopics, r.Topic) {
+			err := h.bury(ctx, messages[r.Item], "undeclared_topic",
+				fmt.Sprintf("the plugin wrote to topic %q, which it does not declare", r.Topic))
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		out = append(out, envelope.Message{
+			Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: recordHeaders(r, index[r.Item], messages[r.Item]),
+		})
+		index[r.Item]++
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	if err := h.Output.Publish(ctx, out); err != nil {
+		return fmt.Errorf("publish the plugin's records: %w", err)
+	}
+	return nil
+}
+
+// recordHeaders are a record's own headers, and those by which its readers can
+// tell a repeat: chunk, revision, hash, and the record's number within it.
+func recordHeaders(r sdk.Record, index int, from []Message) []envelope.Header {
+	headers := make([]envelope.Header, 0, len(r.Headers)+5)
+	if len(from) > 0 {
+		for _, header := range from[0].Headers {
+			switch header.Name {
+			case envelope.HeaderChunk, envelope.HeaderHash, envelope.HeaderRevision, envelope.HeaderRun:
+				headers = append(headers, header)
+			}
+		}
+	}
+	headers = append(headers, envelope.Header{Name: HeaderIndex, Value: strconv.Itoa(index)})
+	for key, value := range r.Headers {
+		headers = append(headers, envelope.Header{Name: key, Value: value})
+	}
+	return headers
+}
+
+// bury sends messages to the dead letters, as they came, with the reason in
+// headers.
+func (h *Harmonizer) bury(ctx context.Context, messages []Message, reason, text string) error {
+	if reason == "" {
+		reason = "rejected"
+	}
+	dead := make([]envelope.Message, len(messages))
+	for i, m := range messages {
+		dead[i] = envelope.Dead(&m.Message, envelope.Letter{
+			Where: h.Name, Reason: reason, Message: text, Partition: m.Position.Partition, Offset: m.Offset,
+		}, h.DeadTopic)
+	}
+	if err := h.Output.Publish(ctx, dead); err != nil {
+		return fmt.Errorf("publish dead letters: %w", err)
+	}
+	h.Logger.Error("not harmonized; it is in the dead letters", "harmonizer", h.Name,
+		"topic", messages[0].Position.Topic, "offset", messages[0].Offset, "reason", reason, "error", text)
+	return nil
+}
