@@ -1,6 +1,7 @@
 package datadis
 
 import (
+	"slices"
 	"time"
 
 	"github.com/datadis-engine/datadis/sdk"
@@ -143,7 +144,7 @@ func (c *change) placeAutumn(r *row) {
 	nth := c.placed[r.label]
 	c.placed[r.label]++
 	r.start = starts[min(nth, len(starts)-1)]
-	if !c.sure && !sameStarts(starts, c.labels[other(c.by)][r.label]) {
+	if !c.sure && !slices.Equal(starts, c.labels[other(c.by)][r.label]) {
 		r.flags |= sdk.Assumed
 	}
 	if c.count[r.label] >= len(starts) {
@@ -156,18 +157,6 @@ func (c *change) placeAutumn(r *row) {
 		return
 	}
 	r.flags |= sdk.Assumed
-}
-
-func sameStarts(a, b []int64) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 // spring places the rows of the 23-hour day.

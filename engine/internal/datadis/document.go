@@ -83,7 +83,7 @@ func array(dec *jsontext.Decoder, each func(*jsontext.Decoder) error) error {
 		return dec.SkipValue()
 	case '[':
 	default:
-		return notArray(dec)
+		return misplaced(dec, "a list")
 	}
 	if _, err := dec.ReadToken(); err != nil {
 		return err
@@ -97,14 +97,14 @@ func array(dec *jsontext.Decoder, each func(*jsontext.Decoder) error) error {
 	return err
 }
 
-// notArray is the error for a value that should be an array: its own, if it is
-// not even JSON.
-func notArray(dec *jsontext.Decoder) error {
+// misplaced is the error for a value that should be something else: its own, if
+// it is not even JSON.
+func misplaced(dec *jsontext.Decoder, wanted string) error {
 	kind := dec.PeekKind()
 	if err := dec.SkipValue(); err != nil {
 		return err
 	}
-	return fmt.Errorf("there is a %s where a list belongs", kind)
+	return fmt.Errorf("there is a %s where %s belongs", kind, wanted)
 }
 
 // atEnd checks that nothing follows the document.
