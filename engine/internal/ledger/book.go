@@ -105,7 +105,8 @@ type change struct {
 	sources []string // all of them, new ones at the end
 }
 
-// begin starts a change. The caller holds the lock until it is committed.
+// begin starts a change. Who shares the book holds its lock until the
+// change is committed.
 func (b *Book) begin() *change {
 	return &change{
 		cells: make(map[Key]Cell), queries: make(map[QueryKey]Attempt), sources: slices.Clone(b.sources),

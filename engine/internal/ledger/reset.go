@@ -23,7 +23,7 @@ func (l *Ledger) Reset(ctx context.Context, cups sdk.CUPS, series []sdk.Series, 
 	if err != nil {
 		return 0, fmt.Errorf("reset the ledger of %s: %w", cups.Masked(), err)
 	}
-	set, del := make(map[string][]byte), []string(nil)
+	n, set, del := 0, make(map[string][]byte), []string(nil)
 	chosen := func(k Key) bool {
 		return (len(series) == 0 || slices.Contains(series, k.Series)) && (w == Window{} || w.Contains(k.Month))
 	}
@@ -37,6 +37,7 @@ func (l *Ledger) Reset(ctx context.Context, cups sdk.CUPS, series []sdk.Series, 
 		if !ok || !chosen(chunk) {
 			continue
 		}
+		n++
 		if cell, err := decodeCell(value); err == nil && cell.Revision > 0 {
 			set[field] = Cell{Tries: l.config.Tries, Revision: cell.Revision}.encode()
 		} else {
@@ -46,5 +47,5 @@ func (l *Ledger) Reset(ctx context.Context, cups sdk.CUPS, series []sdk.Series, 
 	if err := l.store.Put(ctx, key, set, del...); err != nil {
 		return 0, fmt.Errorf("reset the ledger of %s: %w", cups.Masked(), err)
 	}
-	return len(set) + len(del), nil
+	return n, nil
 }
