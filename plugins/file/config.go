@@ -19,7 +19,7 @@ import (
 type Config struct {
 	Path    string            `json:"path" doc:"The file of users, CSV or JSON. A relative path starts at the folder of this configuration." example:"users.csv" required:"true"`
 	Topic   string            `json:"topic" doc:"Kafka topic of the time series. Without it: datadis.<instance>." example:"datadis.north"`
-	Tables  []string          `json:"tables" doc:"Tables that readers of the topic store rows in; {prop} and {freq} are filled in. Without it: datadis:raw_datadis_ts_{prop}_{freq}." example:"[\"datadis:raw_datadis_ts_{prop}_{freq}\"]"`
+	Tables  []string          `json:"tables" doc:"Tables that readers of the topic store rows in; {prop} and {freq} are filled in." default:"[\"datadis:raw_datadis_ts_{prop}_{freq}\"]" example:"[\"datadis:raw_datadis_ts_{prop}_{freq}\"]"`
 	RowKeys [][]string        `json:"row_keys" doc:"For each table, the fields of a row that make its key. Without it: cups and timestamp." example:"[[\"cups\",\"timestamp\"]]"`
 	Extra   map[string]string `json:"extra" doc:"Constant fields added to each row; {cups}, {prop} and {freq} are filled in." example:"{\"project\":\"north\"}"`
 }

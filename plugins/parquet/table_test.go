@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/csv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/datadis-engine/datadis/sdk"
+)
+
+// FuzzText writes a text as a cell. Any CSV reader gives it back, and no
+// spreadsheet takes it for a formula.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"Real", "=1+1", "+1", "-1", "@x", "\tx", "\rx", `a"b`, "a,b", "a\nb", "ñ", "'", " x"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if s == "" || !utf8.ValidString(s) || strings.Contains(s, "\r") {
+			t.Skip("is null, not a text, or changed by the reader of this test")
+		}
+		line := string(appendText(nil, s)) + ",next\n"
+		record, err := csv.NewReader(strings.NewReader(line)).Read()
+		if err != nil || len(record) != 2 || record[1] != "next" {
+			t.Fatalf("%q became %q: %q, %v", s, line, record, err)
+		}
+		if strings.ContainsRune("=+-@\t", rune(record[0][0])) {
+			t.Errorf("%q is a formula", record[0])
+		}
+		if strings.TrimPrefix(record[0], "'") != strings.TrimPrefix(s, "'") {
+			t.Errorf("%q became %q", s, record[0])
+		}
+	})
+}
+
+// FuzzDouble makes sure that any number of up to 15 digits comes back from a
+// DOUBLE column as it was.
+func FuzzDouble(f *testing.F) {
+	f.Add(int64(312), int32(3))
+	f.Add(int64(999_999_999_999_999), int32(6))
+	f.Add(int64(-1), int32(18))
+	f.Fuzz(func(t *testing.T, units int64, scale int32) {
+		d := sdk.Decimal{Units: units % 1e15, Scale: (scale%19 + 19) % 19}
+		got := cellOf(t, (cell{set: true, decimal: d}).parquet(number, nil), number)
+		if got.decimal.String() != d.String() {
+			t.Errorf("%s became %s", d, got.decimal)
+		}
+	})
+}
