@@ -24,7 +24,8 @@ type app struct {
 	terminal       bool   // stdout is one: progress may be animated
 	binDir         string // the folder of the engine's binary
 
-	flags globalFlags
+	flags   globalFlags
+	started bool // a command has begun: what goes wrong now is no wrong usage by itself
 }
 
 // globalFlags are the flags that every command takes.
@@ -109,7 +110,10 @@ func (a *app) execute(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil && !a.started { // a flag or an argument is wrong
+		err = helpful(cmd, err)
+	}
 	code := exitCode(ctx, err)
 	a.report(ctx, err, code)
 	return code

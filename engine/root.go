@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -13,6 +12,7 @@ import (
 var commands = []func(*app) *cobra.Command{
 	newDoctorCommand,
 	newSecretCommand,
+	newSimulateCommand,
 	newSimulateCommand,
 	newVersionCommand,
 }
@@ -54,7 +54,7 @@ func newRoot(a *app) *cobra.Command {
 	for _, build := range commands {
 		root.AddCommand(build(a))
 	}
-	markUsage(root)
+	finish(root, a)
 	return root
 }
 
@@ -74,28 +74,24 @@ func group(cmd *cobra.Command, args []string) error {
 	return wrongUsage(fmt.Errorf("%q is no command of %s%s", args[0], cmd.CommandPath(), hint))
 }
 
-// markUsage gives every command the same manners: what goes wrong before a
-// command starts is wrong usage and says where the help is, and a command that
-// only has others below it says so.
-func markUsage(cmd *cobra.Command) {
-	if cmd.RunE == nil && cmd.Run == nil {
-		cmd.Args, cmd.RunE = cobra.ArbitraryArgs, group
+// finish gives every command the same manners: one that only has others below it
+// says so, and a is told when one starts.
+func finish(cmd *cobra.Command, a *app) {
+	body := cmd.RunE
+	if body == nil {
+		cmd.Args, body = cobra.ArbitraryArgs, group
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		a.started = true
+		return body(cmd, args)
 	}
 	cmd.SuggestionsMinimumDistance = 2
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(cmd *cobra.Command, args []string) error { return helpful(cmd, check(cmd, args)) }
-	}
-	cmd.SetFlagErrorFunc(helpful)
 	for _, child := range cmd.Commands() {
-		markUsage(child)
+		finish(child, a)
 	}
 }
 
 // helpful marks an error as wrong usage and adds where to read on.
 func helpful(cmd *cobra.Command, err error) error {
-	var exit *exitError
-	if err == nil || errors.As(err, &exit) {
-		return err
-	}
 	return wrongUsage(fmt.Errorf("%w (see `%s --help`)", err, cmd.CommandPath()))
 }

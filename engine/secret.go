@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 
@@ -40,7 +41,7 @@ func newSecretNewKeyCommand(a *app) *cobra.Command {
 	cmd.Flags().Uint8Var(&id, "id", 0, "print an entry of secrets.keys with this `id`, 1 to 255")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Flags().Changed("id") && id == 0 {
-			return wrongUsage(fmt.Errorf("--id 0 is no id; use 1 to 255"))
+			return wrongUsage(errors.New("--id 0 is no id; use 1 to 255"))
 		}
 		return printNewKey(a.stdout, id)
 	}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/datadis-engine/datadis/engine/internal/kafka"
+	"github.com/datadis-engine/datadis/engine/internal/queue"
+	"github.com/datadis-engine/datadis/engine/internal/settings"
+)
+
+// check is one thing that `engine doctor` looks at. It finds one thing or more.
+type check struct {
+	name string
+	look func(context.Context, *app, *settings.Settings) []finding
+}
+
+// checks are made in this order.
+var checks = []check{
+	{"configuration", checkConfiguration},
+	{"keys", checkKeys},
+	{"data folder", checkDataDir},
+	{"redis users", checkUsersRedis},
+	{"redis devices", checkDevicesRedis},
+	{"kafka", checkKafka},
+	{"datadis", checkDatadis},
+}
+
+func found(s state, detail, remedy string) []finding {
+	return []finding{{State: s, Detail: detail, Remedy: remedy}}
+}
+
+func checkConfiguration(_ context.Context, _ *app, s *settings.Settings) []finding {
+	from := "defaults and environment only"
+	if s.File() != "" {
+		from = s.File()
+	}
+	if !s.Local().Any() {
+		return found(fine, from, "")
+	}
+	var embedded []string
+	for name, left := range map[string]bool{"redis.users": s.Local().Users, "redis.devices": s.Local().Devices, "kafka": s.Local().Kafka} {
+		if left {
+			embedded = append(embedded, name)
+		}
+	}
+	return found(fine, from+"; left out and so embedded by `engine run`: "+strings.Join(slices.Sorted(slices.Values(embedded)), ", "), "")
+}
+
+func checkKeys(_ context.Context, _ *app, s *settings.Settings) []finding {
+	switch {
+	case len(s.Secrets.Keys) > 0:
+		return found(fine, fmt.Sprintf("%d, number %d encrypts", len(s.Secrets.Keys), s.Secrets.Keys[0].ID), "")
+	case s.Local().Users:
+		return found(fine, "none; local mode makes one per process", "")
+	default:
+		return found(broken, "secrets.keys is not set, and credentials lie on a server", "make one with `engine secret new-key` and give every process the same")
+	}
+}
+
+// checkDataDir makes sure that local mode can keep its files.
+func checkDataDir(_ context.Context, _ *app, s *settings.Settings) []finding {
+	if !s.Local().Any() {
+		return found(skipped, "nothing is kept there", "")
+	}
+	dir, err := filepath.Abs(s.DataDir)
+	if err != nil {
+		return found(broken, err.Error(), "set data_dir")
+	}
+	// Where it does not exist yet, the nearest folder above must allow it.
+	for there := dir; ; there = filepath.Dir(there) {
+		if _, err := os.Stat(there); errors.Is(err, os.ErrNotExist) && there != filepath.Dir(there) {
+			continue
+		}
+		probe, err := os.CreateTemp(there, ".engine-doctor-*")
+		if err != nil {
+			return found(broken, fmt.Sprintf("%s cannot be written: %v", dir, err), "set data_dir to a folder that this user may write")
+		}
+		_ = probe.Close()
+		if err := os.Remove(probe.Name()); err != nil {
+			return found(doubt, fmt.Sprintf("a trial file stays in %s: %v", there, err), "remove it")
+		}
+		return found(fine, dir, "")
+	}
+}
+
+func checkUsersRedis(ctx context.Context, _ *app, s *settings.Settings) []finding {
+	return checkRedis(ctx, "redis.users.url", s.Redis.Users.URL)
+}
+
+func checkDevicesRedis(ctx context.Context, _ *app, s *settings.Settings) []finding {
+	return checkRedis(ctx, "redis.devices.url", s.Redis.Devices.URL)
+}
+
+func checkRedis(ctx context.Context, key string, address settings.URL) []finding {
+	if address.Empty() {
+		return found(skipped, key+" is not set: embedded by `engine run`", "")
+	}
+	client, err := openRedis(key, address)
+	if err != nil {
+		return found(broken, err.Error(), "correct "+key)
+	}
+	defer client.Close()
+	warnings, err := queue.CheckServer(ctx, client)
+	if err != nil {
+		return found(broken, fmt.Sprintf("%v: %v", address, err), "start it, or correct "+key)
+	}
+	findings := found(fine, address.String(), "")
+	for _, warning := range warnings {
+		findings = append(findings, finding{State: doubt, Detail: warning})
+	}
+	return findings
+}
+
+// checkKafka connects, and looks for a topic: with one answer it is known that
+// the address, the encryption and the password are right.
+func checkKafka(ctx context.Context, a *app, s *settings.Settings) []finding {
+	if s.Local().Kafka {
+		return found(skipped, "kafka.connection is not set: embedded by `engine run`", "")
+	}
+	servers := s.Kafka.Connection["bootstrap.servers"]
+	if err := dialAny(ctx, servers); err != nil {
+		return found(broken, fmt.Sprintf("%s: %v", servers, err), "start it, or correct bootstrap.servers in kafka.connection")
+	}
+	admin, err := kafka.NewAdmin(ctx, kafkaConfig(s), a.logger(s))
+	if err != nil {
+		return found(broken, err.Error(), "correct kafka.connection")
+	}
+	defer admin.Close()
+	_, err = admin.EndOffsets(ctx, []string{s.Kafka.ControlTopic})
+	switch {
+	case err == nil:
+		return found(fine, servers, "")
+	case strings.Contains(err.Error(), "Unknown topic"):
+		return found(fine, fmt.Sprintf("%s; the topic %s is not there yet, the first run makes it", servers, s.Kafka.ControlTopic), "")
+	default:
+		return found(broken, err.Error(), "correct kafka.connection: its protocol, certificates and password")
+	}
+}
+
+// kafkaConfig is what the kafka package is told of the settings.
+func kafkaConfig(s *settings.Settings) kafka.Config {
+	c := kafka.Default()
+	c.Connection = make(map[string]any, len(s.Kafka.Connection))
+	for name, value := range s.Kafka.Connection {
+		c.Connection[name] = value
+	}
+	c.Partitions, c.Replication = s.Kafka.Partitions, s.Kafka.Replication
+	return c
+}
+
+// dialAny succeeds if one of the servers takes a connection.
+func dialAny(ctx context.Context, servers string) error {
+	var problems []error
+	for server := range strings.SplitSeq(servers, ",") {
+		server = strings.TrimSpace(server)
+		if _, after, ok := strings.Cut(server, "://"); ok {
+			server = after
+		}
+		if _, _, err := net.SplitHostPort(server); err != nil {
+			server = net.JoinHostPort(server, "9092") // as librdkafka does
+		}
+		connection, err := new(net.Dialer).DialContext(ctx, "tcp", server)
+		if err == nil {
+			return connection.Close()
+		}
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// maxSkew is how wrong the clock may be: tokens and months depend on it.
+const maxSkew = 5 * time.Minute
+
+// checkDatadis asks for the API's front page. It needs no login, and so uses up
+// nothing.
+func checkDatadis(ctx context.Context, _ *app, s *settings.Settings) []finding {
+	const remedy = "check the network, the proxy and datadis.base_url; Datadis itself may be down"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Datadis.BaseURL, nil)
+	if err != nil {
+		return found(broken, err.Error(), "correct datadis.base_url")
+	}
+	sent := time.Now()
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return found(broken, err.Error(), remedy)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode >= http.StatusInternalServerError {
+		return found(doubt, fmt.Sprintf("%s answers %s", s.Datadis.BaseURL, response.Status), remedy)
+	}
+	findings := found(fine, s.Datadis.BaseURL+" answers", "")
+	if theirs, err := http.ParseTime(response.Header.Get("Date")); err == nil && s.Run.Now.IsZero() {
+		if skew := sent.Sub(theirs).Abs(); skew > maxSkew {
+			findings = append(findings, finding{State: doubt, Detail: fmt.Sprintf("this machine's clock differs by %s", skew.Round(time.Second)), Remedy: "set the clock"})
+		}
+	}
+	return findings
+}
