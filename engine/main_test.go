@@ -136,6 +136,19 @@ func TestHelpIsAResult(t *testing.T) {
 	}
 }
 
+func TestCommandsAreDescribedAndNamedOnce(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, cmd := range newRoot(newApp(io.Discard, io.Discard, nil)).Commands() {
+		if seen[cmd.Name()] {
+			t.Errorf("%s is there twice", cmd.Name())
+		}
+		if seen[cmd.Name()] = true; cmd.Short == "" {
+			t.Errorf("%s is not described", cmd.Name())
+		}
+	}
+}
+
 func TestWarningsAreShownOnce(t *testing.T) {
 	t.Parallel()
 	s := newShell(t, "")

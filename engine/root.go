@@ -13,7 +13,6 @@ var commands = []func(*app) *cobra.Command{
 	newDoctorCommand,
 	newSecretCommand,
 	newSimulateCommand,
-	newSimulateCommand,
 	newVersionCommand,
 }
 
@@ -78,6 +77,9 @@ func group(cmd *cobra.Command, args []string) error {
 // says so, and a is told when one starts.
 func finish(cmd *cobra.Command, a *app) {
 	body := cmd.RunE
+	if run := cmd.Run; body == nil && run != nil {
+		body = func(cmd *cobra.Command, args []string) error { run(cmd, args); return nil }
+	}
 	if body == nil {
 		cmd.Args, body = cobra.ArbitraryArgs, group
 	}
