@@ -27,7 +27,7 @@ type Sessions interface {
 // Logins is what the processes of the run know of its logins.
 type Logins interface {
 	State(ctx context.Context, id string) (login.State, error)
-	Accept(ctx context.Context, id string) error
+	Accept(ctx context.Context, id string) (first bool, err error)
 	Refuse(ctx context.Context, id string) (login.State, bool, error)
 }
 
@@ -40,9 +40,9 @@ type Streaks interface {
 
 // Entitlement remembers the last good listing of each account.
 type Entitlement interface {
-	Last(ctx context.Context, account string) ([]entitlement.Supply, error)
+	Current(ctx context.Context, account string) ([]entitlement.Effective, error)
 	Update(ctx context.Context, account string, listing entitlement.Listing) (entitlement.Change, error)
-	Revoke(ctx context.Context, account string) error
+	Revoke(ctx context.Context, account string) ([]sdk.CUPS, error)
 }
 
 // Devices is the devices queue. A supply that it knows gets the access added.
@@ -64,6 +64,7 @@ type Config struct {
 	Entitlement Entitlement
 	Devices     Devices
 	Failures    Failures
+	Now         func() time.Time
 	Pauses      []time.Duration // before each further try of a distributor that failed; DefaultPauses if nil
 	Logger      *slog.Logger
 }
@@ -96,6 +97,13 @@ func (l *Lister) Handle(ctx context.Context, body []byte, attempt int) job.Verdi
 		return job.Verdict{Action: job.Bury, Failure: job.Failure{Class: "schema", Reason: err.Error()}}
 	}
 	t := &task{Lister: l, user: user, log: l.Logger.With("phase", "list", "account", user.Account, "attempt", attempt)}
+	verdict := t.verdict(ctx, attempt)
+	verdict.Counts = t.counts.Counts
+	return verdict
+}
+
+// verdict lists the account and says what becomes of it.
+func (t *task) verdict(ctx context.Context, attempt int) job.Verdict {
 	verdict, err := t.list(ctx)
 	switch {
 	case err == nil:
@@ -179,24 +187,23 @@ func (t *task) queue(ctx context.Context, listing entitlement.Listing) (job.Verd
 	if len(change.Ended) > 0 {
 		t.log.Info("supplies are not listed any more", "supplies", len(change.Ended))
 	}
-	if err := t.push(ctx, change.Supplies); err != nil {
+	wanted, err := t.push(ctx, change.Supplies)
+	if err != nil {
 		return job.Verdict{}, err
 	}
-	for _, failed := range listing.Failed() {
+	for _, failed := range change.Failed {
 		if err := t.fail(ctx, "distributor "+string(failed)+" did not answer"); err != nil {
 			return job.Verdict{}, err
 		}
 	}
-	for _, source := range t.user.Sources() {
-		t.counts.Count(job.PerSource(job.Accounts, source), 1)
-	}
-	t.counts.Count(job.Accounts, 1)
-	t.log.Info("account listed", "supplies", len(change.Supplies), "failed_distributors", len(listing.Failed()))
-	return job.Verdict{Counts: t.counts.Counts}, nil
+	t.count(wanted)
+	t.log.Info("account listed", "supplies", len(change.Supplies), "failed_distributors", len(change.Failed))
+	return job.Verdict{}, nil
 }
 
-// push queues the supplies that a source wants.
-func (t *task) push(ctx context.Context, supplies []entitlement.Supply) error {
+// push queues the supplies that a source wants, and counts them by source.
+func (t *task) push(ctx context.Context, supplies []entitlement.Effective) (wanted map[string]int64, err error) {
+	wanted = make(map[string]int64)
 	for _, s := range supplies {
 		sources := t.user.Wanting(s.CUPS)
 		if len(sources) == 0 {
@@ -208,13 +215,23 @@ func (t *task) push(ctx context.Context, supplies []entitlement.Supply) error {
 			Supply: json.RawMessage(s.Raw),
 		}
 		if err := t.Devices.Merge(ctx, access); err != nil {
-			return err
+			return nil, err
 		}
 		for _, source := range sources {
-			t.counts.Count(job.PerSource(job.Supplies, source), 1)
+			wanted[source]++
 		}
 	}
-	return nil
+	return wanted, nil
+}
+
+// count counts a listed account and its supplies. It comes last: an account
+// that is tried again is not counted twice.
+func (t *task) count(wanted map[string]int64) {
+	t.counts.Count(job.Accounts, 1)
+	for _, source := range t.user.Sources() {
+		t.counts.Count(job.PerSource(job.Accounts, source), 1)
+		t.counts.Count(job.PerSource(job.Supplies, source), wanted[source])
+	}
 }
 
 // entitlement names the account's listing. A user name with two passwords is

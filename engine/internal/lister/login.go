@@ -62,19 +62,20 @@ func (t *task) reject(ctx context.Context) error {
 		return err
 	}
 	t.log.Error("login rejected", "sources", t.user.LoginSources, "runs_in_a_row", streak)
-	t.counts.Count(job.Rejected, 1)
-	for _, source := range t.user.LoginSources {
-		t.counts.Count(job.PerSource(job.Rejected, source), 1)
-	}
+	t.countLogin(job.Rejected)
 	return nil
 }
 
 // rejected ends an account whose login is rejected: it is entitled to nothing.
 func (t *task) rejected(ctx context.Context, reason string) (job.Verdict, error) {
-	if err := t.Entitlement.Revoke(ctx, t.entitlement()); err != nil {
+	ended, err := t.Entitlement.Revoke(ctx, t.entitlement())
+	if err != nil {
 		return job.Verdict{}, err
 	}
-	return job.Verdict{Counts: t.counts.Counts}, t.fail(ctx, reason)
+	if len(ended) > 0 {
+		t.log.Info("the account is entitled to nothing any more", "supplies", len(ended))
+	}
+	return job.Verdict{}, t.fail(ctx, reason)
 }
 
 // unauthorised ends an account whose holder did not authorise the login, or
@@ -96,7 +97,19 @@ func (t *task) accepted(ctx context.Context) error {
 	if err := t.Streaks.Accepted(ctx, t.user.Login); err != nil {
 		return err
 	}
-	return t.Logins.Accept(ctx, t.user.Login)
+	first, err := t.Logins.Accept(ctx, t.user.Login)
+	if first {
+		t.countLogin(job.Logins)
+	}
+	return err
+}
+
+// countLogin counts the login once, for each source that holds it.
+func (t *task) countLogin(counter string) {
+	t.counts.Count(counter, 1)
+	for _, source := range t.user.LoginSources {
+		t.counts.Count(job.PerSource(counter, source), 1)
+	}
 }
 
 // giveUp ends an account that could not be listed in this run. What it saw
@@ -110,16 +123,17 @@ func (t *task) giveUp(ctx context.Context, cause error) job.Verdict {
 	if err != nil {
 		return job.Verdict{Action: job.Retry, Delay: keyDelay, Failure: job.Failure{Class: "listing_failed", Reason: err.Error()}}
 	}
-	return job.Verdict{Action: job.Defer, Failure: job.Failure{Class: class(cause), Reason: cause.Error()}, Counts: t.counts.Counts}
+	return job.Verdict{Action: job.Defer, Failure: job.Failure{Class: class(cause), Reason: cause.Error()}}
 }
 
 // stale queues what the account saw last.
 func (t *task) stale(ctx context.Context) error {
-	supplies, err := t.Entitlement.Last(ctx, t.entitlement())
+	supplies, err := t.Entitlement.Current(ctx, t.entitlement())
 	if err != nil {
 		return err
 	}
-	return t.push(ctx, supplies)
+	_, err = t.push(ctx, supplies)
+	return err
 }
 
 // fail notes the account's grants as failed, one for each source.

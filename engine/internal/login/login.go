@@ -75,12 +75,19 @@ func (b *Book) State(ctx context.Context, id string) (State, error) {
 	return state, nil
 }
 
-// Accept notes that Datadis let the login in.
-func (b *Book) Accept(ctx context.Context, id string) error {
-	if err := b.client.HSet(ctx, b.key, id, string(Accepted)).Err(); err != nil {
-		return fmt.Errorf("note an accepted login: %w", err)
+// Accept notes that Datadis let the login in. It returns true to the one call
+// that was the first of the run.
+func (b *Book) Accept(ctx context.Context, id string) (first bool, err error) {
+	var seen *redis.BoolCmd
+	_, err = b.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		tx.HSet(ctx, b.key, id, string(Accepted))
+		seen = tx.HSetNX(ctx, b.key, id+":accepted", 1)
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("note an accepted login: %w", err)
 	}
-	return nil
+	return seen.Val(), nil
 }
 
 // Refuse notes that Datadis refused the login. It is Refused after the first
