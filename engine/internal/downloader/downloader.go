@@ -104,6 +104,11 @@ func (d *Downloader) Handle(ctx context.Context, body []byte, attempt int) job.V
 	}
 	err = t.run(ctx)
 	verdict := t.verdict(ctx, attempt, err)
+	if verdict.Action == job.Bury {
+		for _, source := range device.Sources() {
+			t.counts.Count(job.PerSource(job.Dead, source), 1)
+		}
+	}
 	verdict.Counts = t.counts.Counts
 	return verdict
 }

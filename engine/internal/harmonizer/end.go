@@ -49,9 +49,7 @@ func (h *Harmonizer) finish(ctx context.Context) error {
 			return err
 		}
 		h.ends = h.ends[1:]
-		if err := h.commit(ctx); err != nil {
-			return err
-		}
+		h.commit(ctx)
 		if h.OnEnd != nil {
 			h.OnEnd(e.run)
 		}

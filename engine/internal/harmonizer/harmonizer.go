@@ -134,9 +134,7 @@ func (h *Harmonizer) take(ctx context.Context, messages []Message) error {
 	if err := h.hand(ctx, &work); err != nil {
 		return err
 	}
-	if err := h.commit(ctx); err != nil {
-		return err
-	}
+	h.commit(ctx)
 	return h.finish(ctx)
 }
 
@@ -205,7 +203,7 @@ func (h *Harmonizer) wanted(sources []string) []string {
 
 // commit confirms all that is terminal. The end of a run that the plugin was
 // not told of yet is left, to be read again by whoever comes next.
-func (h *Harmonizer) commit(ctx context.Context) error {
+func (h *Harmonizer) commit(ctx context.Context) {
 	h.tracker.keep(h.Input.Assigned)
 	next := h.tracker.next()
 	for _, e := range h.ends {
@@ -218,11 +216,13 @@ func (h *Harmonizer) commit(ctx context.Context) error {
 		}
 	}
 	if len(next) == 0 {
-		return nil
+		return
 	}
 	if err := h.Input.Commit(ctx, next); err != nil {
-		return fmt.Errorf("commit: %w", err)
+		// Nothing is lost: it is committed with the next batch, or, if the
+		// partitions were given away meanwhile, read again by their new owner.
+		h.Logger.Warn("cannot commit", "harmonizer", h.Name, "error", err)
+		return
 	}
 	h.tracker.committed(next)
-	return nil
 }

@@ -50,6 +50,7 @@ const (
 	Chunks   = "chunks"
 	Readings = "readings"
 	Rejected = "rejected_logins"
+	Dead     = "dead_letters"
 
 	Asked     = "asked"     // calls that were answered with data or without
 	Refused   = "refused"   // "already asked in the last 24 hours"

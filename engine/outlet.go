@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/datadis-engine/datadis/engine/internal/datadis"
+	"github.com/datadis-engine/datadis/engine/internal/downloader"
+	"github.com/datadis-engine/datadis/engine/internal/envelope"
+	"github.com/datadis-engine/datadis/engine/internal/kafka"
+	"github.com/datadis-engine/datadis/engine/internal/ledger"
+	"github.com/datadis-engine/datadis/sdk"
+)
+
+// outlet is the downloader's way to Kafka.
+type outlet struct {
+	publisher *kafka.Publisher
+	archive   *envelope.Archive
+	routes    map[string]sdk.Route // by source
+	static    string               // topic
+	raw       string               // topic, "" if raw copies are not kept
+	run       string
+}
+
+// Raw implements downloader.Outlet.
+func (o *outlet) Raw(ctx context.Context, c downloader.Copy) (*ledger.Location, error) {
+	if o.raw == "" {
+		return nil, nil
+	}
+	q := c.Query
+	facts := envelope.Facts{
+		Run:      o.run,
+		Chunk:    sdk.ChunkID(q.CUPS, q.Series, q.From),
+		Endpoint: q.Series.String(), API: c.Answer.API, CUPS: q.CUPS, Distributor: q.Distributor, Account: c.Account,
+		From: q.From.String(), To: q.To.String(), Measurement: string(q.Series.Resolution), PointType: q.PointType,
+		ReceivedAt: c.Answer.ReceivedAt, Status: c.Answer.Status,
+	}
+	if q.From != q.To { // an answer of several months is no version of the first one's
+		facts.Chunk += "-" + q.To.String()
+	}
+	message, err := o.archive.Raw(facts, c.Answer.Body, o.raw)
+	if err != nil {
+		return nil, err
+	}
+	at, err := o.publisher.Publish(ctx, []envelope.Message{message})
+	if err != nil {
+		return nil, err
+	}
+	return &ledger.Location{Partition: at[0].Partition, Offset: at[0].Offset}, nil
+}
+
+// Chunks implements downloader.Outlet.
+func (o *outlet) Chunks(ctx context.Context, chunks []*sdk.Chunk) error {
+	var messages []envelope.Message
+	for _, c := range chunks {
+		route, ok := o.routes[c.Source]
+		if !ok {
+			return fmt.Errorf("the run knows no route for source %s", c.Source)
+		}
+		parts, err := envelope.Chunk(c, route)
+		if err != nil {
+			return err
+		}
+		messages = append(messages, parts...)
+	}
+	_, err := o.publisher.Publish(ctx, messages)
+	return err
+}
+
+// Supply implements downloader.Outlet.
+func (o *outlet) Supply(ctx context.Context, supply *sdk.Supply) error {
+	message, err := envelope.Supply(supply, o.static)
+	if err != nil {
+		return err
+	}
+	_, err = o.publisher.Publish(ctx, []envelope.Message{message})
+	return err
+}
+
+// copies is the downloader's way back to the raw copies.
+type copies struct {
+	reader  *kafka.Reader
+	archive *envelope.Archive
+	topic   string
+}
+
+// Open implements downloader.Copies.
+func (c *copies) Open(ctx context.Context, at ledger.Location) (downloader.Copy, error) {
+	record, err := c.reader.ReadAt(ctx, c.topic, at.Partition, at.Offset)
+	if errors.Is(err, kafka.ErrGone) {
+		return downloader.Copy{}, downloader.ErrGone
+	}
+	if err != nil {
+		return downloader.Copy{}, err
+	}
+	facts, body, err := c.archive.OpenRaw(&record)
+	if err != nil {
+		return downloader.Copy{}, fmt.Errorf("raw copy at partition %d, offset %d: %w", at.Partition, at.Offset, err)
+	}
+	return copyOf(facts, body)
+}
+
+// copyOf is what the facts of a raw copy say was asked.
+func copyOf(f envelope.Facts, body []byte) (downloader.Copy, error) {
+	series, err := ledger.ParseSeries(f.Endpoint)
+	if err != nil {
+		return downloader.Copy{}, err
+	}
+	from, errFrom := sdk.ParseMonth(f.From)
+	to, errTo := sdk.ParseMonth(f.To)
+	if err := errors.Join(errFrom, errTo); err != nil {
+		return downloader.Copy{}, fmt.Errorf("raw copy of chunk %s: %w", f.Chunk, err)
+	}
+	return downloader.Copy{
+		Query: datadis.Query{
+			CUPS: f.CUPS, Distributor: f.Distributor, Series: series, From: from, To: to, PointType: f.PointType,
+		},
+		Account: f.Account,
+		Answer:  datadis.Answer{Body: body, API: f.API, Status: f.Status, ReceivedAt: f.ReceivedAt},
+	}, nil
+}
