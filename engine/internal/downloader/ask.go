@@ -68,6 +68,7 @@ func (t *task) answered(ctx context.Context, key ledger.QueryKey, ask ledger.Ask
 func (t *task) unreadable(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, cause error) error {
 	t.log.Warn("answer without use; asked again after a day", "series", ask.Series, "from", ask.From, "to", ask.To, "error", cause)
 	t.counts.Count(job.Failed, 1)
+	t.left(ask)
 	return t.book.Fail(ctx, key, ledger.Unreadable, ask.Keys()...)
 }
 
@@ -96,6 +97,7 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	switch {
 	case errors.Is(err, datadis.ErrRepeated):
 		t.counts.Count(job.Refused, 1)
+		t.left(ask)
 		t.log.Warn("Datadis says it was asked before; deferred for a day", "series", ask.Series, "from", ask.From, "to", ask.To)
 		return t.book.Fail(ctx, key, ledger.Repeated, ask.Keys()...)
 	case errors.Is(err, datadis.ErrThrottled):
@@ -106,6 +108,7 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	case errors.Is(err, datadis.ErrBadCredentials):
 		return errors.Join(err, t.book.Fail(ctx, key, ledger.Interrupted, ask.Keys()...))
 	case errors.Is(err, datadis.ErrInvalidRequest):
+		t.left(ask)
 		t.log.Warn("Datadis does not accept the query", "series", ask.Series, "from", ask.From, "to", ask.To, "error", err)
 		return t.book.Fail(ctx, key, ledger.Rejected, ask.Keys()...)
 	}
@@ -119,6 +122,9 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	}
 	return t.book.Fail(ctx, key, class, ask.Keys()...)
 }
+
+// left counts the chunks of a query that another run has to make.
+func (t *task) left(ask ledger.Ask) { t.counts.Count(job.Left, int64(len(ask.Keys()))) }
 
 // nothing is the answer that there is no data.
 func nothing(ask ledger.Ask, access job.Access) []ledger.Answer {

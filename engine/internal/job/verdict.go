@@ -55,6 +55,7 @@ const (
 	Asked     = "asked"     // calls that were answered with data or without
 	Refused   = "refused"   // "already asked in the last 24 hours"
 	Failed    = "failed"    // calls that failed
+	Left      = "left"      // chunks that another run has to ask for
 	Unchanged = "unchanged" // chunks that came again as they were
 	Shrunk    = "shrunk"    // chunks that came with fewer hours than known
 	FromRaw   = "from_raw"  // chunks that were served from the raw copy

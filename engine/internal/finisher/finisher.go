@@ -1,0 +1,222 @@
+// Package finisher ends a run when nothing of it is outstanding: it seals both
+// queues, announces the end, and erases the credentials. Every process that
+// works on the run has a Finisher; whichever comes first does each step, and if
+// it dies another goes on.
+package finisher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"time"
+
+	"github.com/datadis-engine/datadis/engine/internal/envelope"
+	"github.com/datadis-engine/datadis/engine/internal/job"
+	"github.com/datadis-engine/datadis/engine/internal/queue"
+	"github.com/datadis-engine/datadis/engine/internal/run"
+	"github.com/datadis-engine/datadis/sdk"
+)
+
+// Control announces on the control topic.
+type Control interface {
+	// EndOffsets of all topics of the run: what was published of it lies below.
+	EndOffsets(ctx context.Context, run run.Run) (envelope.EndOffsets, error)
+	Finish(ctx context.Context, finished envelope.Finished) error
+}
+
+// Deferred is told of what was still waiting when the run was ended early.
+type Deferred interface {
+	Accounts(ctx context.Context, items []queue.Item) error
+	Devices(ctx context.Context, items []queue.Item) error
+}
+
+// Config of a Finisher.
+type Config struct {
+	Run      string
+	Process  string // names this process
+	Registry *run.Registry
+	Users    *queue.Queue
+	Devices  *queue.Queue
+	Control  Control
+	Deferred Deferred
+	Erase    func(context.Context) error // the credentials
+	Now      func() time.Time
+	Logger   *slog.Logger
+}
+
+// Finisher of one run.
+type Finisher struct{ Config }
+
+// New returns a Finisher.
+func New(config Config) *Finisher { return &Finisher{config} }
+
+// lookEvery is how often a Finisher looks whether the run is over.
+const lookEvery = 500 * time.Millisecond
+
+// Run returns when the run is finished, by this process or another, or when the
+// context ends.
+func (f *Finisher) Run(ctx context.Context) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		finished, err := f.look(ctx)
+		if finished {
+			return nil
+		}
+		if err != nil && ctx.Err() == nil {
+			f.Logger.Warn("cannot see whether the run is over; looking again", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-ticker.C:
+		}
+	}
+}
+
+// look takes the run as far towards its end as it can be taken now.
+func (f *Finisher) look(ctx context.Context) (finished bool, err error) {
+	r, err := f.Registry.Get(ctx, f.Config.Run)
+	if err != nil || r.State == run.Finished {
+		return err == nil, err
+	}
+	early, err := f.early(ctx, r)
+	if err != nil {
+		return false, err
+	}
+	sealed, err := f.seal(ctx, early)
+	if err != nil || !sealed {
+		return false, err
+	}
+	mine, err := f.Registry.Announce(ctx, r.ID, f.Process)
+	if err != nil || !mine {
+		return false, err
+	}
+	err = f.announce(ctx, r, early)
+	return err == nil, err
+}
+
+// early tells whether the run is to be ended as it is: cancelled, or past its
+// deadline. What still waits is then taken out.
+func (f *Finisher) early(ctx context.Context, r run.Run) (bool, error) {
+	overdue, err := f.Registry.Overdue(ctx, r)
+	if err != nil || !overdue && !r.Cancelled {
+		return false, err
+	}
+	if err := deferAll(ctx, f.Users, f.Deferred.Accounts); err != nil {
+		return true, err
+	}
+	return true, deferAll(ctx, f.Devices, f.Deferred.Devices)
+}
+
+// deferAtOnce bounds how much is taken out in one step.
+const deferAtOnce = 100
+
+func deferAll(ctx context.Context, q *queue.Queue, tell func(context.Context, []queue.Item) error) error {
+	for {
+		items, err := q.DeferAll(ctx, deferAtOnce)
+		if err != nil || len(items) == 0 {
+			return err
+		}
+		if err := tell(ctx, items); err != nil {
+			return err
+		}
+	}
+}
+
+// seal seals the users queue, and then the devices queue. A device is queued
+// before its user is done: once the first is sealed with nothing outstanding,
+// no new device can appear, so this order is what makes the second seal final.
+func (f *Finisher) seal(ctx context.Context, early bool) (bool, error) {
+	producing, err := f.Registry.Producing(ctx, f.Config.Run)
+	if err != nil || producing && !early {
+		return false, err
+	}
+	if err := f.Users.Close(ctx); err != nil {
+		return false, err
+	}
+	sealed, _, err := f.Users.Seal(ctx)
+	if err != nil || !sealed {
+		return false, err
+	}
+	if err := f.Registry.Seal(ctx, f.Config.Run); err != nil {
+		return false, err
+	}
+	sealed, _, err = f.Devices.Seal(ctx)
+	return sealed, err
+}
+
+// announce publishes the end of the run, and only then marks it as finished:
+// if this process dies in between, the end is announced again under the same
+// key.
+func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
+	counts, outcome, err := f.outcome(ctx, r, early)
+	if err != nil {
+		return err
+	}
+	failed, err := f.Registry.Failed(ctx, r.ID)
+	if err != nil {
+		return err
+	}
+	if outcome == sdk.Complete && len(failed) > 0 {
+		outcome = sdk.Partial
+	}
+	ends, err := f.Control.EndOffsets(ctx, r)
+	if err != nil {
+		return fmt.Errorf("end offsets of run %s: %w", r.ID, err)
+	}
+	at := f.Now()
+	err = f.Control.Finish(ctx, envelope.Finished{
+		Run: r.ID, Policy: r.Policy, Started: r.Started, Finished: at, Routes: r.Routes,
+		Outcome: outcome, Counts: counts, FailedGrants: failed, EndOffsets: ends,
+	})
+	if err != nil {
+		return fmt.Errorf("announce the end of run %s: %w", r.ID, err)
+	}
+	if err := f.Registry.Finish(ctx, r.ID, outcome, at); err != nil {
+		return err
+	}
+	f.Logger.Info("run finished", "outcome", outcome)
+	return f.Erase(ctx)
+}
+
+// outcome sums up both queues.
+func (f *Finisher) outcome(ctx context.Context, r run.Run, early bool) (map[string]int64, sdk.Outcome, error) {
+	users, errUsers := f.Users.Stats(ctx)
+	devices, errDevices := f.Devices.Stats(ctx)
+	if err := errors.Join(errUsers, errDevices); err != nil {
+		return nil, "", err
+	}
+	counts := Counts(users, devices)
+	incomplete := users.Deferred + users.Dead + devices.Deferred + devices.Dead + counts[job.Left]
+	switch {
+	case early:
+		return counts, sdk.Aborted, nil
+	case incomplete > 0 || len(r.FailedSources) > 0 || r.LostProducer:
+		return counts, sdk.Partial, nil
+	default:
+		return counts, sdk.Complete, nil
+	}
+}
+
+// Counts are the counters of a run: those of the steps, and those of the
+// queues.
+func Counts(users, devices queue.Stats) map[string]int64 {
+	counts := maps.Clone(users.Counters)
+	if counts == nil {
+		counts = make(map[string]int64)
+	}
+	for name, n := range devices.Counters {
+		counts[name] += n
+	}
+	for name, stats := range map[string]queue.Stats{"users": users, "devices": devices} {
+		counts[name+"_enqueued"] = stats.Enqueued
+		counts[name+"_done"] = stats.Done
+		counts[name+"_deferred"] = stats.Deferred
+		counts[name+"_dead"] = stats.Dead
+		counts[name+"_reclaimed"] = stats.Reclaimed
+	}
+	return counts
+}
