@@ -103,13 +103,35 @@ func (c cell) appendCSV(to []byte, k kind) []byte {
 	case integer:
 		return sdk.Decimal{Units: c.whole}.Append(to)
 	case instant:
-		return time.Unix(c.whole, 0).UTC().AppendFormat(to, "2006-01-02T15:04:05Z")
+		return appendInstant(to, c.whole)
 	case day:
-		return time.Unix(c.whole*secondsPerDay, 0).UTC().AppendFormat(to, time.DateOnly)
+		return appendDay(to, time.Unix(c.whole*secondsPerDay, 0).UTC())
 	default:
 		return appendText(to, c.text)
 	}
 }
+
+// appendInstant appends 2006-01-02T15:04:05Z. Two of them stand in each row, and
+// [time.Time.AppendFormat] would take half of the time that a row takes.
+func appendInstant(to []byte, seconds int64) []byte {
+	t := time.Unix(seconds, 0).UTC()
+	hour, minute, second := t.Clock()
+	to = append(appendDay(to, t), 'T')
+	to = append(appendTwo(to, hour), ':')
+	to = append(appendTwo(to, minute), ':')
+	return append(appendTwo(to, second), 'Z')
+}
+
+// appendDay appends 2006-01-02.
+func appendDay(to []byte, t time.Time) []byte {
+	year, month, day := t.Date()
+	to = appendTwo(appendTwo(to, year/100), year%100)
+	to = append(appendTwo(append(to, '-'), int(month)), '-')
+	return appendTwo(to, day)
+}
+
+// appendTwo appends the two digits of a number below a hundred.
+func appendTwo(to []byte, n int) []byte { return append(to, byte('0'+n/10), byte('0'+n%10)) }
 
 // appendText appends a text, quoted where it has to be. One that a spreadsheet
 // would take for a formula gets an apostrophe before it.

@@ -16,12 +16,13 @@ import (
 // are about 2 MB.
 const maxBody = 64 << 20
 
-var errTooLarge = fmt.Errorf("the answer is larger than %d MiB", maxBody>>20)
+var errTooLarge = errors.New("the answer is too large")
 
-// readBody reads an answer, and inflates it if it is compressed in fact,
-// whatever its header says.
-func readBody(from io.Reader, length int64) ([]byte, error) {
-	body, err := readBounded(from, length)
+// readBody reads an answer of the given length, -1 if it is not known, and
+// inflates it if it is compressed in fact, whatever its header says. What comes
+// out is no longer than limit.
+func readBody(from io.Reader, length, limit int64) ([]byte, error) {
+	body, err := readBounded(from, length, limit)
 	if err != nil || !bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
 		return body, err
 	}
@@ -29,22 +30,22 @@ func readBody(from io.Reader, length int64) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("inflate the answer: %w", err)
 	}
-	body, err = readBounded(inflate, -1)
+	body, err = readBounded(inflate, -1, limit)
 	if err != nil {
 		return nil, fmt.Errorf("inflate the answer: %w", err)
 	}
 	return body, nil
 }
 
-// readBounded reads all of a body of the given length, -1 if it is not known.
-func readBounded(from io.Reader, length int64) ([]byte, error) {
-	if length > maxBody {
+// readBounded reads all of a body that is no longer than limit.
+func readBounded(from io.Reader, length, limit int64) ([]byte, error) {
+	if length > limit {
 		return nil, errTooLarge
 	}
 	var body bytes.Buffer
 	body.Grow(int(max(length, 0)) + bytes.MinRead)
-	_, err := body.ReadFrom(io.LimitReader(from, maxBody+1))
-	if err == nil && body.Len() > maxBody {
+	_, err := body.ReadFrom(io.LimitReader(from, limit+1))
+	if err == nil && int64(body.Len()) > limit {
 		err = errTooLarge
 	}
 	return body.Bytes(), err

@@ -65,7 +65,7 @@ func (c *Client) roundTrip(ctx context.Context, r request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	body, err := readBody(res.Body, res.ContentLength)
+	body, err := readBody(res.Body, res.ContentLength, maxBody)
 	if closeErr := res.Body.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("close the answer: %w", closeErr)
 	}

@@ -59,6 +59,7 @@ var owned = map[string]string{
 	"group.id":                 "",
 	"allow.auto.create.topics": "false",
 	"log.queue":                "",
+	"group.protocol":           "classic",
 	"transactional.id":         "",
 }
 

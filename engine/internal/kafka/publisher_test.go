@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -45,9 +44,8 @@ func TestPublishTellsWhereMessagesLie(t *testing.T) {
 func TestPublishWaitsForRoom(t *testing.T) {
 	onEach(t, func(w *world) {
 		topic := w.create("t")
-		w.config.Connection = maps.Clone(w.config.Connection)
-		w.config.Connection["queue.buffering.max.messages"] = 5
-		w.config.Connection["linger.ms"] = 0
+		w.config.Connection = with(w.config.Connection, "queue.buffering.max.messages", 5)
+		w.config.Connection = with(w.config.Connection, "linger.ms", 0)
 		p := w.publisher()
 		var publishers sync.WaitGroup
 		for range 8 {
@@ -85,10 +83,9 @@ func TestPublishRefuses(t *testing.T) {
 
 func TestPublishCreatesNoTopic(t *testing.T) {
 	onEach(t, func(w *world) {
-		w.config.Connection = maps.Clone(w.config.Connection)
-		w.config.Connection["topic.metadata.propagation.max.ms"] = 100
-		w.config.Connection["delivery.timeout.ms"] = 2000
-		w.config.Connection["linger.ms"] = 0
+		w.config.Connection = with(w.config.Connection, "topic.metadata.propagation.max.ms", 100)
+		w.config.Connection = with(w.config.Connection, "delivery.timeout.ms", 2000)
+		w.config.Connection = with(w.config.Connection, "linger.ms", 0)
 		p := w.publisher()
 		if _, err := p.Publish(w.ctx, numbered(w.topic("unknown"), 1)); err == nil {
 			w.Error("published to a topic that does not exist")

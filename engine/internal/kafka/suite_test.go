@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -124,4 +125,11 @@ func numbered(topic string, n int) []envelope.Message {
 		}
 	}
 	return messages
+}
+
+// with is a connection with one more setting.
+func with(connection map[string]any, name string, value any) map[string]any {
+	connection = maps.Clone(connection)
+	connection[name] = value
+	return connection
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"regexp"
 	"slices"
 	"time"
 
@@ -79,8 +80,8 @@ func (t *task) add(all *entitlement.Listing, l datadis.Listing, alone sdk.Distri
 		named[alone] = entitlement.Result{}
 	}
 	for _, s := range l.Current() {
-		if s.Distributor == "" {
-			t.log.Warn("supply left out: it has no distributor, and cannot be asked for", "cups", s.CUPS)
+		if s.Distributor == "" || !validCUPS.MatchString(string(s.CUPS)) {
+			t.log.Warn("supply left out: it has no distributor, or what is listed as its CUPS cannot be one", "cups", s.CUPS)
 			continue
 		}
 		result := named[s.Distributor]
@@ -101,6 +102,10 @@ func (t *task) add(all *entitlement.Listing, l datadis.Listing, alone sdk.Distri
 	}
 	maps.Copy(all.Distributors, named)
 }
+
+// validCUPS is what can be a CUPS. A wrong check letter is no reason to leave a
+// supply out (datadis-api.md 9.1); a text that could break a key or a path is.
+var validCUPS = regexp.MustCompile(`^[A-Za-z0-9]{1,32}$`)
 
 // wait pauses, unless the context ends.
 func wait(ctx context.Context, d time.Duration) error {

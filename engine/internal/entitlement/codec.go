@@ -1,0 +1,95 @@
+package entitlement
+
+import (
+	"bytes"
+	"compress/flate"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+// A listing in the store is JSON of this version, behind one byte that says
+// how it is packed.
+const version = 1
+
+const (
+	plain   = 'j'
+	deflate = 'z'
+
+	packFrom = 1 << 10   // bytes; below, packing gains nothing
+	maxSize  = 256 << 20 // bytes of one listing, unpacked: half a million supplies
+)
+
+var errVersion = errors.New("written by another version of the engine")
+
+// listed is what one distributor listed last.
+type listed struct {
+	Version  int       `json:"v"`
+	At       time.Time `json:"at"`
+	Supplies []Supply  `json:"supplies"`
+
+	failed bool // since; kept in a field of its own
+}
+
+func (l listed) encode() ([]byte, error) {
+	l.Version = version
+	text, err := json.Marshal(l)
+	if err != nil {
+		return nil, err
+	}
+	if len(text) < packFrom {
+		return append([]byte{plain}, text...), nil
+	}
+	var packed bytes.Buffer
+	packed.WriteByte(deflate)
+	w, err := flate.NewWriter(&packed, flate.DefaultCompression)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(text)
+	return packed.Bytes(), errors.Join(err, w.Close())
+}
+
+func decode(data []byte) (listed, error) {
+	text, err := unpack(data)
+	if err != nil {
+		return listed{}, err
+	}
+	var head struct {
+		Version int `json:"v"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return listed{}, fmt.Errorf("not a listing: %w", err)
+	}
+	if head.Version != version {
+		return listed{}, fmt.Errorf("%w (%d; this one knows %d)", errVersion, head.Version, version)
+	}
+	var l listed
+	if err := json.Unmarshal(text, &l); err != nil {
+		return listed{}, fmt.Errorf("not a listing: %w", err)
+	}
+	return l, nil
+}
+
+func unpack(data []byte) ([]byte, error) {
+	if len(data) == 0 {
+		return nil, errors.New("not a listing: it is empty")
+	}
+	switch packing, data := data[0], data[1:]; packing {
+	case plain:
+		return data, nil
+	case deflate:
+		text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), maxSize+1))
+		if err == nil && len(text) > maxSize {
+			err = fmt.Errorf("more than %d bytes", maxSize)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("unpack a listing: %w", err)
+		}
+		return text, nil
+	default:
+		return nil, fmt.Errorf("%w: packing %q", errVersion, packing)
+	}
+}
