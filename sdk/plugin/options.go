@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -61,12 +62,21 @@ func (s *schema) options(prefix string, depth int) []Option {
 			continue
 		}
 		list = append(list, Option{
-			Key: prefix + name, Type: property.typeText(), Secret: property.Secret, Default: string(property.Default),
+			Key: prefix + name, Type: property.typeText(), Secret: property.Secret, Default: compact(property.Default),
 			Required: slices.Contains(s.Required, name), Description: property.Description,
 		})
 		list = append(list, property.within(prefix+name, depth)...)
 	}
 	return list
+}
+
+// compact is JSON on one line.
+func compact(text json.RawMessage) string {
+	var line bytes.Buffer
+	if json.Compact(&line, text) != nil {
+		return string(text)
+	}
+	return line.String()
 }
 
 // within lists the options inside a property.

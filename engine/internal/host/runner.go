@@ -1,0 +1,188 @@
+package host
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hashicorp/go-plugin/runner"
+)
+
+// childRunner is a process as the library sees it. It owns what the library
+// would get wrong: the environment, stdin, and both outputs.
+type childRunner struct {
+	cmd    *exec.Cmd
+	output *output
+	stdin  io.Closer // its closing tells the plugin that the engine is gone
+
+	exited chan struct{} // closed once the process has been reaped
+	err    error         // of its end; read after exited
+	pid    int
+	kills  sync.Mutex
+}
+
+var _ runner.Runner = (*childRunner)(nil)
+
+// newChild prepares a process; Start starts it.
+func newChild(path, dir string, env []string, out *output) *childRunner {
+	cmd := exec.Command(path)
+	cmd.Dir, cmd.Env = dir, env
+	cmd.SysProcAttr = childAttributes()
+	return &childRunner{cmd: cmd, output: out, exited: make(chan struct{})}
+}
+
+// Start implements runner.Runner. The goroutine that starts the process keeps
+// its thread until the process has ended, and reaps it: the kernel ends the
+// child when the thread that started it ends, not when the engine does.
+func (c *childRunner) Start(context.Context) error {
+	stdin, err := c.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	c.stdin = stdin
+	stdout, stdoutEnd, errOut := os.Pipe()
+	stderr, stderrEnd, errErr := os.Pipe()
+	if err := errors.Join(errOut, errErr); err != nil {
+		return err
+	}
+	c.cmd.Stdout, c.cmd.Stderr = stdoutEnd, stderrEnd
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		err := c.cmd.Start()
+		_, _ = stdoutEnd.Close(), stderrEnd.Close() // the child has its own
+		if err != nil {
+			_, _ = stdout.Close(), stderr.Close()
+			c.output.end()
+			started <- err
+			return
+		}
+		c.pid = c.cmd.Process.Pid
+		pumped := make(chan struct{})
+		go func() { c.output.pump(stdout, stderr); close(pumped) }()
+		started <- nil
+		c.reap(pumped, stdout, stderr)
+	}()
+	return <-started
+}
+
+// lastOutput is how long the rest of a dead process's output may take.
+const lastOutput = time.Second
+
+// reap waits for the process to end, ends what it has left behind, and reads
+// the last of its output.
+func (c *childRunner) reap(pumped <-chan struct{}, outputs ...io.Closer) {
+	c.err = c.cmd.Wait()
+	signalGroup(c.pid, syscall.SIGKILL)
+	timer := time.NewTimer(lastOutput)
+	defer timer.Stop()
+	select {
+	case <-pumped:
+	case <-timer.C: // somebody outside the group still has the other end
+	}
+	for _, o := range outputs {
+		_ = o.Close()
+	}
+	<-pumped
+	close(c.exited)
+}
+
+// Wait implements runner.Runner.
+func (c *childRunner) Wait(ctx context.Context) error {
+	select {
+	case <-c.exited:
+		return c.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Kill implements runner.Runner.
+func (c *childRunner) Kill(context.Context) error {
+	c.signal(syscall.SIGKILL)
+	return nil
+}
+
+// signal goes to the process and all that it has started. Once the process has
+// been reaped its number may be somebody else's.
+func (c *childRunner) signal(s syscall.Signal) {
+	c.kills.Lock()
+	defer c.kills.Unlock()
+	select {
+	case <-c.exited:
+	default:
+		if c.pid > 0 {
+			signalGroup(c.pid, s)
+		}
+	}
+}
+
+// ended says how the process ended; "" while it runs.
+func (c *childRunner) ended() string {
+	select {
+	case <-c.exited:
+	default:
+		return ""
+	}
+	var exit *exec.ExitError
+	switch {
+	case c.err == nil:
+		return "it ended with exit code 0"
+	case errors.As(c.err, &exit) && exit.ProcessState != nil:
+		return "it ended: " + exit.ProcessState.String()
+	default:
+		return "it ended: " + c.err.Error()
+	}
+}
+
+// Stdout implements runner.Runner: the handshake line and nothing else.
+func (c *childRunner) Stdout() io.ReadCloser { return c.output.handshake }
+
+// Stderr implements runner.Runner: the library gets nothing to parse.
+func (c *childRunner) Stderr() io.ReadCloser { return io.NopCloser(strings.NewReader("")) }
+
+// Name implements runner.Runner.
+func (c *childRunner) Name() string { return c.cmd.Path }
+
+// ID implements runner.Runner.
+func (c *childRunner) ID() string { return fmt.Sprint(c.pid) }
+
+// Diagnose implements runner.Runner; what went wrong is told elsewhere.
+func (c *childRunner) Diagnose(context.Context) string { return "" }
+
+// PluginToHost implements runner.Runner.
+func (c *childRunner) PluginToHost(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// HostToPlugin implements runner.Runner.
+func (c *childRunner) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// maxSocketPath is how long the path of a socket may be; Linux allows 108
+// bytes, other systems 104.
+const maxSocketPath = 104
+
+// privateDir makes a folder for one process, short enough for a socket below
+// it.
+func privateDir(under string) (string, error) {
+	dir, err := os.MkdirTemp(under, "dd-")
+	if err != nil {
+		return "", fmt.Errorf("make the plugin's private folder: %w", err)
+	}
+	const below = len("/plugin-dir4294967295/plugin4294967295")
+	if len(dir)+below > maxSocketPath {
+		return "", errors.Join(os.Remove(dir),
+			fmt.Errorf("the temporary folder %s is too long a path for sockets; set TMPDIR to a shorter one", under))
+	}
+	return dir, nil
+}
