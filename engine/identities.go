@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
@@ -72,11 +73,11 @@ func (s *sessions) Session(ctx context.Context, id string) (*datadis.Session, sd
 }
 
 // newDatadis makes the client of Datadis.
-func newDatadis(a *app, s *settings.Settings, now func() time.Time, limiter datadis.Limiter) (*datadis.Client, error) {
+func newDatadis(s *settings.Settings, now func() time.Time, log *slog.Logger) (*datadis.Client, error) {
 	c := datadis.Default()
 	c.BaseURL, c.API, c.Timeout = s.Datadis.BaseURL, s.Datadis.API, s.Datadis.Timeout
 	c.MaxInFlight, c.MaxInFlightPerLogin = s.Datadis.MaxInFlight, s.Datadis.MaxInFlightPerLogin
-	c.LoginRetry, c.Limiter, c.Now, c.Logger = s.Datadis.LoginRetry, limiter, now, a.logger(s)
+	c.LoginRetry, c.Now, c.Logger = s.Datadis.LoginRetry, now, log
 	c.LoginTimeout = min(c.LoginTimeout, c.Timeout)
 	return datadis.New(c)
 }

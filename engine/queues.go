@@ -6,7 +6,6 @@ import (
 	"log/slog"
 
 	"github.com/datadis-engine/datadis/engine/internal/job"
-	"github.com/datadis-engine/datadis/engine/internal/ledger"
 	"github.com/datadis-engine/datadis/engine/internal/lister"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
@@ -71,8 +70,7 @@ func (f failures) Add(ctx context.Context, failed ...sdk.FailedGrant) error {
 // deferred records what was still waiting when a run was ended early.
 type deferred struct {
 	failures
-	ledger *ledger.Ledger
-	log    *slog.Logger
+	log *slog.Logger
 }
 
 // Accounts implements finisher.Deferred: nothing may be concluded from the

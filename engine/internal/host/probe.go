@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
@@ -49,7 +50,7 @@ func (h *Host) askProcess(ctx context.Context, path string) (*plugin.Description
 	ctx, cancel := context.WithTimeoutCause(ctx, h.config.Timing.Handshake,
 		fmt.Errorf("no answer in %v", h.config.Timing.Handshake))
 	defer cancel()
-	p, err := h.startProcess(ctx, processConfig{path: path, log: h.log.With("plugin", pluginName(path), "probe", true)})
+	p, err := h.startProcess(ctx, processConfig{path: path, log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

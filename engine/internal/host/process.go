@@ -15,7 +15,6 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -41,11 +40,6 @@ type process struct {
 	child  *childRunner
 	lib    *goplugin.Client
 	timing Timing
-}
-
-// pluginName is the name that a binary's file stands for.
-func pluginName(path string) string {
-	return strings.TrimPrefix(filepath.Base(path), plugin.FilePrefix)
 }
 
 // startProcess starts a binary and waits for its handshake, or for the context

@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/datadis-engine/datadis/engine/internal/datadis"
+	"github.com/datadis-engine/datadis/engine/internal/downloader"
+	"github.com/datadis-engine/datadis/engine/internal/entitlement"
+	"github.com/datadis-engine/datadis/engine/internal/envelope"
+	"github.com/datadis-engine/datadis/engine/internal/finisher"
+	"github.com/datadis-engine/datadis/engine/internal/job"
+	"github.com/datadis-engine/datadis/engine/internal/ledger"
+	"github.com/datadis-engine/datadis/engine/internal/lister"
+	"github.com/datadis-engine/datadis/engine/internal/login"
+	"github.com/datadis-engine/datadis/engine/internal/producer"
+	runs "github.com/datadis-engine/datadis/engine/internal/run"
+	"github.com/datadis-engine/datadis/engine/internal/settings"
+	"github.com/datadis-engine/datadis/engine/internal/vault"
+	"github.com/datadis-engine/datadis/engine/internal/worker"
+	"github.com/datadis-engine/datadis/sdk"
+)
+
+// pass is what the processes of a run have in common.
+type pass struct {
+	app      *app
+	settings *settings.Settings
+	log      *slog.Logger
+	servers  *servers
+	secrets  *secrets
+	registry *runs.Registry
+	client   *datadis.Client
+	process  string // names this process in leases
+	now      func() time.Time
+}
+
+// openPass connects to everything.
+func openPass(ctx context.Context, a *app, s *settings.Settings, log *slog.Logger, now func() time.Time) (*pass, error) {
+	sv, err := openServers(ctx, s, log)
+	if err != nil {
+		return nil, err
+	}
+	p := &pass{app: a, settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users), process: processName(), now: now}
+	if p.secrets, err = openSecrets(ctx, s, sv); err == nil {
+		p.client, err = newDatadis(s, now, log)
+	}
+	if err != nil {
+		return nil, errors.Join(err, sv.close.run())
+	}
+	return p, nil
+}
+
+// processName is unique among the processes of a deployment, and tells people
+// which one it is.
+func processName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "engine"
+	}
+	return fmt.Sprintf("%s-%d-%d", host, os.Getpid(), time.Now().Unix()%100000)
+}
+
+func (p *pass) ledgerConfig() ledger.Config {
+	return ledger.Config{RepeatAfter: p.settings.Datadis.RepeatAfter, Now: p.now}
+}
+
+func (p *pass) credentials(runID string) *vault.Credentials {
+	return vault.NewCredentials(p.servers.users, p.secrets.sealer, runID, p.settings.Run.Deadline)
+}
+
+// produce opens a run, or joins the one of its policy, and queues the accounts
+// of the sources.
+func (p *pass) produce(ctx context.Context, sc scope, slot string, sources []producer.Source, routes map[string]sdk.Route) (runs.Run, producer.Report, error) {
+	topics := make([]string, 0, len(routes))
+	for _, route := range routes {
+		topics = append(topics, route.Topic)
+	}
+	if err := p.servers.ensureTopics(ctx, p.settings, topics...); err != nil {
+		return runs.Run{}, producer.Report{}, err
+	}
+	run, opened, err := p.open(ctx, sc, slot, routes)
+	if err != nil || run.State == runs.Finished {
+		return run, producer.Report{}, err
+	}
+	if opened {
+		if err := p.announceStart(ctx, run); err != nil {
+			return run, producer.Report{}, err
+		}
+	}
+	beating, stop := context.WithCancel(ctx)
+	var heart sync.WaitGroup
+	heart.Go(func() { p.beat(beating, run.ID) })
+	defer heart.Wait()
+	defer stop()
+	step := producer.New(producer.Config{
+		Identities:  p.secrets.identities,
+		Queue:       userQueue{openQueues(p.settings, p.servers, run.ID, p.log).users},
+		Credentials: p.credentials(run.ID),
+		Logger:      p.log.With("run", run.ID, "phase", "produce"),
+	})
+	report, err := step.Run(ctx, sources)
+	if err != nil {
+		return run, report, fmt.Errorf("run %s: %w", run.ID, err)
+	}
+	return run, report, p.registry.Done(ctx, run.ID, p.process, report.Failed)
+}
+
+// open opens a run. One that is about to finish is waited for.
+func (p *pass) open(ctx context.Context, sc scope, slot string, routes map[string]sdk.Route) (runs.Run, bool, error) {
+	spec := runs.Spec{
+		Policy: string(sc.policy), Slot: slot, Started: p.now(), Life: p.settings.Run.Deadline,
+		From: sc.window.From, To: sc.window.To, Routes: routes,
+	}
+	for {
+		run, opened, err := p.registry.Open(ctx, p.process, spec)
+		if !errors.Is(err, runs.ErrSealed) {
+			return run, opened, err
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return run, false, err
+		}
+	}
+}
+
+// announceStart publishes where the run's data will be.
+func (p *pass) announceStart(ctx context.Context, run runs.Run) error {
+	started := envelope.Started{
+		Run: run.ID, Policy: run.Policy, Started: run.Started, Routes: run.Routes, StaticTopic: p.settings.Kafka.StaticTopic,
+	}
+	message, err := started.Message(p.settings.Kafka.ControlTopic)
+	if err == nil {
+		_, err = p.servers.publisher.Publish(ctx, []envelope.Message{message})
+	}
+	if err != nil {
+		return fmt.Errorf("announce run %s: %w", run.ID, err)
+	}
+	return nil
+}
+
+// beatEvery is well below the time after which a producer counts as lost.
+const beatEvery = time.Minute
+
+func (p *pass) beat(ctx context.Context, runID string) {
+	for pause(ctx, beatEvery) == nil {
+		if err := p.registry.Beat(ctx, runID, p.process); err != nil && ctx.Err() == nil {
+			p.log.Warn("the producer cannot say that it is alive", "error", err)
+		}
+	}
+}
+
+// pause waits, unless the context ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-timer.C:
+		return nil
+	}
+}
+
+// listers is how many accounts a process lists at the same time.
+const listers = 4
+
+// consume lists and downloads until the run is finished, or the context ends;
+// then what is in hand is finished or handed back.
+func (p *pass) consume(ctx context.Context, run runs.Run) error {
+	q := openQueues(p.settings, p.servers, run.ID, p.log)
+	log := p.log.With("run", run.ID)
+	tending, stopTending := context.WithCancel(context.WithoutCancel(ctx))
+	var tenders, workers sync.WaitGroup
+	tenders.Go(func() { q.users.Run(tending) })
+	tenders.Go(func() { q.devices.Run(tending) })
+	defer tenders.Wait()
+	defer stopTending()
+
+	working, stopWorking := context.WithCancelCause(ctx)
+	for _, pool := range []worker.Pool{
+		{Queue: q.users, Step: p.lister(run, q, log), Workers: listers},
+		{Queue: q.devices, Step: p.downloader(run, log), Workers: p.settings.Run.Workers},
+	} {
+		pool.Name, pool.Drain, pool.Logger = p.process, p.settings.Run.DrainTimeout, log
+		workers.Go(func() { pool.Run(working) })
+	}
+	err := p.finisher(run, q, log).Run(ctx)
+	stopWorking(err)
+	workers.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+func (p *pass) lister(run runs.Run, q queues, log *slog.Logger) *lister.Lister {
+	return lister.New(lister.Config{
+		Run:         run.ID,
+		Sessions:    &sessions{p.client, p.credentials(run.ID)},
+		Logins:      login.NewBook(p.servers.users, run.ID, p.settings.Datadis.LoginRetry),
+		Streaks:     entitlement.NewLogins(p.servers.store, p.now),
+		Entitlement: entitlement.NewRegister(p.servers.store),
+		Devices:     deviceQueue{q.devices},
+		Failures:    failures{p.registry, run.ID},
+		Now:         p.now,
+		Logger:      log,
+	})
+}
+
+func (p *pass) downloader(run runs.Run, log *slog.Logger) *downloader.Downloader {
+	c := downloader.Config{
+		Run: run.ID, Policy: ledger.Policy(run.Policy), Window: ledger.Window{From: run.From, To: run.To},
+		Series:   seriesOf(p.settings.Datadis.Series),
+		Ledger:   ledger.New(p.servers.store, p.ledgerConfig()),
+		Sessions: &sessions{p.client, p.credentials(run.ID)},
+		Outlet:   p.outlet(run),
+		Statics:  ledger.NewStatics(p.servers.store, p.ledgerConfig()),
+		Now:      p.now,
+		Logger:   log,
+	}
+	if raw := p.settings.Kafka.Raw; raw.Enabled {
+		c.Copies = &copies{reader: p.servers.reader, archive: p.servers.archive, topic: raw.Topic}
+	}
+	return downloader.New(c)
+}
+
+func (p *pass) outlet(run runs.Run) *outlet {
+	o := &outlet{
+		publisher: p.servers.publisher, archive: p.servers.archive, routes: run.Routes,
+		static: p.settings.Kafka.StaticTopic, run: run.ID,
+	}
+	if p.settings.Kafka.Raw.Enabled {
+		o.raw = p.settings.Kafka.Raw.Topic
+	}
+	return o
+}
+
+func (p *pass) finisher(run runs.Run, q queues, log *slog.Logger) *finisher.Finisher {
+	book := login.NewBook(p.servers.users, run.ID, p.settings.Datadis.LoginRetry)
+	noted := failures{p.registry, run.ID}
+	return finisher.New(finisher.Config{
+		Run: run.ID, Process: p.process, Registry: p.registry, Users: q.users, Devices: q.devices,
+		Control:  control{p.servers, p.settings},
+		Deferred: deferred{failures: noted, log: log},
+		Erase: func(ctx context.Context) error {
+			return errors.Join(p.credentials(run.ID).Erase(ctx), book.Forget(ctx))
+		},
+		Now: p.now, Logger: log,
+	})
+}
+
+// control announces the end of runs.
+type control struct {
+	servers  *servers
+	settings *settings.Settings
+}
+
+// EndOffsets implements finisher.Control.
+func (c control) EndOffsets(ctx context.Context, run runs.Run) (envelope.EndOffsets, error) {
+	topics := map[string]bool{c.settings.Kafka.StaticTopic: true}
+	for _, route := range run.Routes {
+		topics[route.Topic] = true
+	}
+	names := make([]string, 0, len(topics))
+	for name := range topics {
+		names = append(names, name)
+	}
+	return c.servers.admin.EndOffsets(ctx, names)
+}
+
+// Finish implements finisher.Control.
+func (c control) Finish(ctx context.Context, finished envelope.Finished) error {
+	message, err := finished.Message(c.settings.Kafka.ControlTopic)
+	if err != nil {
+		return err
+	}
+	_, err = c.servers.publisher.Publish(ctx, []envelope.Message{message})
+	return err
+}
+
+// standing looks how far a run has come.
+func (p *pass) standing(run string) func(context.Context) (standing, error) {
+	q := openQueues(p.settings, p.servers, run, p.log)
+	return func(ctx context.Context) (standing, error) {
+		users, errUsers := q.users.Stats(ctx)
+		devices, errDevices := q.devices.Stats(ctx)
+		if err := errors.Join(errUsers, errDevices); err != nil {
+			return standing{}, err
+		}
+		now := standing{
+			Accounts: users.Enqueued, AccountsDone: users.Enqueued - users.Outstanding(),
+			Supplies: devices.Enqueued, SuppliesDone: devices.Enqueued - devices.Outstanding(),
+		}
+		for name, n := range devices.Counters {
+			switch {
+			case strings.HasPrefix(name, job.PerSource(job.Chunks, "")):
+				now.Chunks += n
+			case strings.HasPrefix(name, job.PerSource(job.Readings, "")):
+				now.Readings += n
+			}
+		}
+		return now, nil
+	}
+}
