@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/harmonizer"
 	"github.com/datadis-engine/datadis/engine/internal/kafka"
 )
@@ -105,4 +106,13 @@ func (in *input) Committed(ctx context.Context, partitions []harmonizer.Partitio
 		committed[p] = offsets[p.Topic][p.ID]
 	}
 	return committed, nil
+}
+
+// sink is the harmonizers' way to Kafka.
+type sink struct{ *kafka.Publisher }
+
+// Publish implements harmonizer.Output.
+func (s sink) Publish(ctx context.Context, messages []envelope.Message) error {
+	_, err := s.Publisher.Publish(ctx, messages)
+	return err
 }

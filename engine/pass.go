@@ -29,7 +29,6 @@ import (
 
 // pass is what the processes of a run have in common.
 type pass struct {
-	app      *app
 	settings *settings.Settings
 	log      *slog.Logger
 	servers  *servers
@@ -41,12 +40,12 @@ type pass struct {
 }
 
 // openPass connects to everything.
-func openPass(ctx context.Context, a *app, s *settings.Settings, log *slog.Logger, now func() time.Time) (*pass, error) {
+func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now func() time.Time) (*pass, error) {
 	sv, err := openServers(ctx, s, log)
 	if err != nil {
 		return nil, err
 	}
-	p := &pass{app: a, settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users), process: processName(), now: now}
+	p := &pass{settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users), process: processName(), now: now}
 	if p.secrets, err = openSecrets(ctx, s, sv); err == nil {
 		p.client, err = newDatadis(s, now, log)
 	}

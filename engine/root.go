@@ -12,6 +12,7 @@ import (
 var commands = []func(*app) *cobra.Command{
 	newDoctorCommand,
 	newPluginsCommand,
+	newRunCommand,
 	newSecretCommand,
 	newSimulateCommand,
 	newVersionCommand,

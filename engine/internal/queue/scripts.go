@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -67,9 +68,12 @@ func flag(set bool) string {
 
 // text is an element of a script's reply as a string.
 func text(reply any) (string, error) {
-	s, ok := reply.(string)
-	if !ok {
+	switch reply := reply.(type) {
+	case string:
+		return reply, nil
+	case int64:
+		return strconv.FormatInt(reply, 10), nil
+	default:
 		return "", fmt.Errorf("redis answered %T where a string was expected", reply)
 	}
-	return s, nil
 }
