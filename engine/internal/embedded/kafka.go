@@ -38,10 +38,15 @@ func StartKafka(ctx context.Context, dir string, log *slog.Logger) (*Kafka, erro
 	if err != nil {
 		return nil, fmt.Errorf("the embedded broker's folder %s: %w", dir, err)
 	}
+	broker := filepath.Join(dir, "broker")
+	// The broker would go on with the password of the process before.
+	if err := os.Remove(filepath.Join(broker, "sasl.json")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, errors.Join(fmt.Errorf("make the embedded broker's folder: %w", err), lock.Close())
+	}
 	k := &Kafka{lock: lock, password: rand.Text()}
 	k.cluster, err = kfake.NewCluster(
 		kfake.NumBrokers(1),
-		kfake.DataDir(filepath.Join(dir, "broker")),
+		kfake.DataDir(broker),
 		kfake.SyncWrites(),
 		kfake.EnableSASL(),
 		kfake.Superuser("PLAIN", user, k.password),

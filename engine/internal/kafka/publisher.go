@@ -54,7 +54,7 @@ type Location struct {
 // publishing are the producer's defaults, which a connection may change.
 func publishing() kafka.ConfigMap {
 	return kafka.ConfigMap{
-		"linger.ms":                    "50", // latency is of no concern, batches are
+		"linger.ms":                    "5", // each caller waits for its own messages, and many callers make a batch
 		"batch.size":                   "1000000",
 		"batch.num.messages":           "10000",
 		"compression.type":             "zstd",
