@@ -34,10 +34,8 @@ var (
 	defaultKey  = []string{"cups", "timestamp"}
 )
 
-const (
-	maxProblems  = 100       // reported of one file: more would only hide the first
-	maxFileBytes = 256 << 20 // bounds what a mistaken path can cost
-)
+// maxFileBytes bounds what a mistaken path can cost.
+const maxFileBytes = 256 << 20
 
 // route is where the instance's time series go, with the defaults filled in.
 func (c Config) route(instance string) sdk.Route {

@@ -156,9 +156,14 @@ func (r *row) warn() {
 			r.warnings = append(r.warnings, fmt.Sprintf("cups: entry %d is no CUPS, or its control letters are wrong", i+1))
 		}
 	}
-	if !g.OwnSupplies && len(g.AuthorizedNIFs) == 0 {
-		r.warnings = append(r.warnings, "asks for nothing: self is false and authorized_nifs is empty")
+	if r.wantsNothing() {
+		r.warnings = append(r.warnings, "left out, since it asks for nothing: self is false and authorized_nifs is empty")
 	}
+}
+
+// wantsNothing tells whether there is nothing to ask Datadis for.
+func (r *row) wantsNothing() bool {
+	return !r.grant.OwnSupplies && len(r.grant.AuthorizedNIFs) == 0
 }
 
 func hasControl(s string) bool {

@@ -18,8 +18,8 @@ import (
 // source hands over the users of a file. It reads the file anew for each
 // listing, and keeps no user in memory longer than it takes to send it.
 type source struct {
-	path string
-	log  *slog.Logger
+	path   string
+	logger func(context.Context) *slog.Logger // for a call
 }
 
 // ListGrants implements [sdk.Source]. A bad row does not keep the others back:
@@ -30,8 +30,8 @@ func (s *source) ListGrants(ctx context.Context, send func(sdk.Grant) error) err
 		return sdk.Stop(err)
 	}
 	defer f.Close() // only read from: closing it cannot lose anything
-	name := filepath.Base(s.path)
-	var bad problemList
+	name, log := filepath.Base(s.path), s.logger(ctx)
+	bad := problemList{limit: maxListed}
 	for r, err := range readUsers(f) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -41,7 +41,10 @@ func (s *source) ListGrants(ctx context.Context, send func(sdk.Grant) error) err
 			continue
 		}
 		for _, warning := range r.warnings {
-			s.log.WarnContext(ctx, "a user of the file looks wrong", "file", name, "at", r.place, "warning", warning)
+			log.WarnContext(ctx, "a user of the file looks wrong", "file", name, "at", r.place, "warning", warning)
+		}
+		if r.wantsNothing() {
+			continue
 		}
 		if err := send(r.grant); err != nil {
 			return err
@@ -73,7 +76,7 @@ func checkFile(ctx context.Context, path string) []error {
 		return []error{err}
 	}
 	defer f.Close() // only read from: closing it cannot lose anything
-	var bad problemList
+	bad := problemList{limit: maxChecked}
 	for _, err := range readUsers(f) {
 		if ctx.Err() != nil {
 			return []error{context.Cause(ctx)}
@@ -116,10 +119,18 @@ func firstCharacter(in *bufio.Reader) byte {
 	return start[0]
 }
 
-// problemList collects the errors of a file, up to maxProblems.
+// How many problems of a file are told: by the check all that anybody reads; by
+// a listing what fits the text of an error.
+const (
+	maxChecked = 100
+	maxListed  = 10
+)
+
+// problemList collects the errors of a file, up to a limit.
 type problemList struct {
-	errs []error
-	more int
+	limit int
+	errs  []error
+	more  int
 }
 
 // add takes an error, and one that joins several apart: each is a sentence.
@@ -130,7 +141,7 @@ func (p *problemList) add(err error) {
 		}
 		return
 	}
-	if len(p.errs) == maxProblems {
+	if len(p.errs) == p.limit {
 		p.more++
 		return
 	}
@@ -144,7 +155,7 @@ func (p *problemList) named(file string) []error {
 		errs = append(errs, fmt.Errorf("%s %w", file, err))
 	}
 	if p.more > 0 {
-		errs = append(errs, fmt.Errorf("%s has %d more bad rows", file, p.more))
+		errs = append(errs, fmt.Errorf("%s has %d more problems", file, p.more))
 	}
 	return errs
 }

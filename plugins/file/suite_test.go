@@ -24,7 +24,7 @@ func TestTheSuiteOfAllSources(t *testing.T) {
 				if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 					t.Fatal(err)
 				}
-				return &source{path: path, log: slog.New(slog.DiscardHandler)}
+				return newSource(path, slog.DiscardHandler)
 			})
 		})
 	}

@@ -1,5 +1,6 @@
-// Command datadis-plugin-parquet is a harmonizer: it writes supplies and
-// readings into tidy Parquet and CSV files that anybody can open.
+// Command datadis-plugin-parquet is a harmonizer that writes tidy Parquet and
+// CSV files, one for each supply, series and month. README.md in its folder is
+// written for those who use it.
 package main
 
 import (
@@ -9,22 +10,22 @@ import (
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
 
-func main() { plugin.Serve(definition) }
+func main() { plugin.Serve(definition()) }
 
-var definition = plugin.Definition[Config]{
-	Name:        "parquet",
-	Version:     "1.0.0",
-	Summary:     "Tidy Parquet and CSV files of supplies and readings",
-	Description: "A harmonizer that writes a folder per source, series and supply, with a file per month, and a table of the supplies. Files are replaced whole; a revised month leaves one version.",
-	License:     "Apache-2.0",
-	Check: func(_ context.Context, in sdk.Instance, config Config) []sdk.Problem {
-		return config.check(in)
-	},
-	Harmonizer: func(ctx context.Context, in sdk.Instance, config Config) (sdk.Harmonizer, sdk.Intake, error) {
-		h, err := newHarmonizer(ctx, in, config)
-		if err != nil {
-			return nil, sdk.Intake{}, err
-		}
-		return h, sdk.Intake{Sources: config.Sources}, nil
-	},
+func definition() plugin.Definition[Config] {
+	return plugin.Definition[Config]{
+		Name:    "parquet",
+		Version: "1.0.0",
+		Summary: "Tidy Parquet and CSV files",
+		Description: "Writes one file for each supply, series and month, and a table of all supplies, " +
+			"which pandas, DuckDB or a spreadsheet can open.",
+		Check: func(_ context.Context, in sdk.Instance, c Config) []sdk.Problem { return c.check(in) },
+		Harmonizer: func(ctx context.Context, in sdk.Instance, c Config) (sdk.Harmonizer, sdk.Intake, error) {
+			h, err := newHarmonizer(ctx, in, c)
+			if err != nil {
+				return nil, sdk.Intake{}, err
+			}
+			return h, sdk.Intake{Sources: c.Sources}, nil
+		},
+	}
 }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/datadis-engine/datadis/sdk/plugin"
+)
+
+// asPlugin has the test's own binary be the plugin.
+const asPlugin = "FILE_TEST_AS_PLUGIN"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asPlugin) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// TestDescribe starts the plugin by hand: it tells its name, role and keys.
+func TestDescribe(t *testing.T) {
+	t.Parallel()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "describe")
+	cmd.Env = append(os.Environ(), asPlugin+"=1")
+	output, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifest struct {
+		Name         string          `json:"name"`
+		Kinds        []plugin.Kind   `json:"kinds"`
+		ConfigSchema json.RawMessage `json:"config_schema"`
+	}
+	if err := json.Unmarshal(output, &manifest); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	if manifest.Name != "file" || !slices.Equal(manifest.Kinds, []plugin.Kind{plugin.SourceKind}) {
+		t.Errorf("got %s", output)
+	}
+	options, err := plugin.Options(manifest.ConfigSchema)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys []string
+	for _, o := range options {
+		if !strings.ContainsAny(o.Key, "[.") { // not what lies within
+			keys = append(keys, o.Key)
+		}
+	}
+	if want := []string{"path", "topic", "tables", "row_keys", "extra"}; !slices.Equal(keys, want) {
+		t.Errorf("got the keys %q, want %q", keys, want)
+	}
+}
