@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os/exec"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -35,6 +36,7 @@ type process struct {
 	child  *childRunner
 	lib    *goplugin.Client
 	timing Timing
+	calls  sync.WaitGroup // in flight; none begins once the process is out of use
 }
 
 // startProcess starts a binary and waits for its handshake, or for the context
@@ -182,10 +184,12 @@ func (p *process) kill() {
 	_ = p.dir.remove()
 }
 
-// stop lets the process finish what it is doing, and ends it.
+// stop lets the process finish what it is doing, and ends it. No call may begin
+// any more.
 func (p *process) stop(ctx context.Context) {
 	drain, cancel := context.WithTimeout(ctx, p.timing.Drain)
 	_ = p.client.Drain(drain) // if it fails, it ends all the same
+	p.awaitCalls(drain)
 	cancel()
 	p.child.orphan() // a plugin ends when it has lost the engine
 	if !p.awaitExit(p.timing.Exit) {
@@ -193,6 +197,20 @@ func (p *process) stop(ctx context.Context) {
 		p.awaitExit(p.timing.Term)
 	}
 	p.kill()
+}
+
+// awaitCalls waits for answers that are on their way: a plugin has drained when
+// its work is done, which is before the last answer has arrived.
+func (p *process) awaitCalls(ctx context.Context) {
+	answered := make(chan struct{})
+	go func() { // ends at the latest when the process does, and the calls fail
+		p.calls.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+	case <-ctx.Done():
+	}
 }
 
 // awaitExit tells whether the process ended in time.

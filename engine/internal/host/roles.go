@@ -23,10 +23,14 @@ var (
 func (r *Running) call(ctx context.Context, do func(*plugin.Client) error) error {
 	r.mu.Lock()
 	p := r.process
+	if p != nil {
+		p.calls.Add(1)
+	}
 	r.mu.Unlock()
 	if p == nil {
 		return r.isDown()
 	}
+	defer p.calls.Done()
 	err := do(p.client)
 	if err == nil || ctx.Err() != nil {
 		return err

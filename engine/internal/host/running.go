@@ -134,10 +134,10 @@ func (r *Running) supervise(ctx context.Context, p *process) {
 	for p != nil {
 		began := time.Now()
 		if !r.watch(ctx, p) { // told to stop
-			p.stop(context.WithoutCancel(ctx))
 			r.mu.Lock()
 			r.process, r.down = nil, "it was stopped"
 			r.mu.Unlock()
+			p.stop(context.WithoutCancel(ctx))
 			return
 		}
 		crashes = append(crashes, time.Now())

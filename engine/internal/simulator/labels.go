@@ -57,10 +57,7 @@ func (d *Distributor) slots(midnight time.Time, step time.Duration) []slot {
 			minute: d.minute(t, step),
 		})
 	}
-	if step == time.Hour {
-		slots = d.changeDay(slots)
-	}
-	return d.nightfall(slots, next)
+	return d.nightfall(d.changeDay(slots), next)
 }
 
 // minute is the label of the interval of the given length that begins at t.
@@ -81,6 +78,8 @@ func (d *Distributor) minute(t time.Time, step time.Duration) int {
 }
 
 // changeDay does to the hours of a 23 or 25 hour day what the distributor does.
+// Nobody is known to do anything to the quarters of such days, of which there
+// are 92 or 100.
 func (d *Distributor) changeDay(hours []slot) []slot {
 	switch len(hours) {
 	case 25:

@@ -25,8 +25,8 @@ func (w *world) login(username, password string) (string, bool) {
 }
 
 // visible lists what a login sees at a time: its own supplies, or those of a
-// holder who authorised it. Lower-case NIFs are as good as others; one's own
-// NIF authorises nothing.
+// holder who authorised it. Lower-case NIFs are as good as others. One's own
+// NIF is nobody's who authorised: no world has consents to oneself.
 func (w *world) visible(login, nif string, now time.Time) []*supply {
 	var seen []*supply
 	switch nif = strings.ToUpper(nif); {
@@ -34,7 +34,7 @@ func (w *world) visible(login, nif string, now time.Time) []*supply {
 		seen = w.supplies
 	case nif == "":
 		seen = w.byHolder[login]
-	case nif != login:
+	default:
 		seen = w.authorised(pair{login, nif}, now)
 	}
 	return slices.DeleteFunc(slices.Clone(seen), func(s *supply) bool { return !s.exists(now) })
@@ -61,7 +61,7 @@ func (w *world) supply(login, nif, cups string, now time.Time) *supply {
 	s := w.byCUPS[cups]
 	nif = strings.ToUpper(nif)
 	switch {
-	case s == nil || !s.exists(now) || nif == login:
+	case s == nil || !s.exists(now):
 		return nil
 	case nif == "" && (w.anybody != nil || slices.Contains(s.Holders, login)):
 		return s

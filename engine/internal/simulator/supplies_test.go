@@ -106,6 +106,24 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// TestFutureContract has a present contract and one to come, which nobody
+// knows of yet; and a supply that is only to come.
+func TestFutureContract(t *testing.T) {
+	t.Parallel()
+	world := testWorld()
+	world.Supplies[0].From, world.Supplies[0].Earlier = "2026-12-01", []Contract{{From: "2020-01-01", To: "2026-11-30"}}
+	world.Supplies[1].From = "2026-11-11"
+	f := start(t, Config{World: world})
+	listed := f.list(f.login(anna), nil).Supplies
+	if len(listed) != 1 || listed[0].CUPS != home || listed[0].ValidFrom != "2020/01/01" || listed[0].ValidTo != "" {
+		t.Errorf("listed %+v", listed)
+	}
+	f.sim.SetNow(testNow.Add(30 * 24 * time.Hour))
+	if listed := f.list(f.login(anna), nil).Supplies; len(listed) != 3 {
+		t.Errorf("a month later %+v", listed)
+	}
+}
+
 // TestMarketerIsForOwners asks for one contract as its owner's friend.
 func TestMarketerIsForOwners(t *testing.T) {
 	t.Parallel()

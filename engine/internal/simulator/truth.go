@@ -151,7 +151,8 @@ func (s *Simulator) WriteEntitlements(w io.Writer) error {
 }
 
 // WriteUsers writes the logins as a table that the file plugin reads: each
-// with the NIFs that let it in, and whether it has supplies of its own.
+// with the NIFs that ever let it in, lapsed and cancelled consents included as
+// in a project's own books, and whether it has supplies of its own.
 func (s *Simulator) WriteUsers(w io.Writer) error {
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"username", "password", "authorized_nifs", "self", "cups"})

@@ -116,6 +116,18 @@ func TestBoundaries(t *testing.T) {
 	}
 }
 
+// TestUntoldStart asks a distributor that does not tell since when contracts
+// are valid: a month before is empty, not wrong.
+func TestUntoldStart(t *testing.T) {
+	t.Parallel()
+	world := testWorld()
+	world.Supplies[1].From = "2026-05-01"
+	f := start(t, Config{World: world})
+	if got, want := f.get(f.login(anna), "get-consumption-data", hourly(shop, "8", "2026/01", "2026/01")), (reply{200, "text/plain", "[]", nil}); got != want {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestHeaders checks what Datadis wants of every call.
 func TestHeaders(t *testing.T) {
 	t.Parallel()

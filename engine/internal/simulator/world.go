@@ -198,6 +198,8 @@ func (w *world) addConsent(src Consent) error {
 		return err
 	case src.Holder == "" || src.Login == "":
 		return errors.New("needs a holder and a login")
+	case src.Holder == src.Login:
+		return errors.New("nobody needs a consent to see their own supplies")
 	case src.Status == "":
 		src.Status = inForce
 	}

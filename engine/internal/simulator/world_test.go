@@ -143,9 +143,10 @@ func TestWorldProblems(t *testing.T) {
 		`{"supplies":[{"cups":"ES0031000000000001BJ0F","holders":["1"],"distributor":"9"}]}`: `distributor: "9"`,
 		`{"consents":[{"holder":"1"}]}`: "consents[0]: needs",
 		`{"consents":[{"holder":"1","login":"2","to":""},{"holder":"1","login":"2","to":"x"}]}`: `to: "x"`,
-		`{"distributors":[{"code":"9"}]}`:                   `distributors[0].code: "9"`,
-		`{"distributors":[{"code":"8","dst":"C"}]}`:         `distributors[0].dst: "C"`,
-		`{"distributors":[{"code":"8","quarters":"half"}]}`: `distributors[0].quarters`,
+		`{"consents":[{"holder":"1","login":"1"}]}`:                                             "consents[0]: nobody needs",
+		`{"distributors":[{"code":"9"}]}`:                                                       `distributors[0].code: "9"`,
+		`{"distributors":[{"code":"8","dst":"C"}]}`:                                             `distributors[0].dst: "C"`,
+		`{"distributors":[{"code":"8","quarters":"half"}]}`:                                     `distributors[0].quarters`,
 	} {
 		w, err := ReadWorld(strings.NewReader(text))
 		if err == nil {
