@@ -89,7 +89,7 @@ type Host struct {
 	mu     sync.Mutex
 	probed map[fileKey]probe // what binaries without a manifest answered
 
-	sweep sync.Once // removes what a killed engine left behind
+	sweep sync.Once // removes what killed engines left behind
 }
 
 // New makes a Host. It starts nothing.

@@ -3,9 +3,7 @@ package host
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"regexp"
@@ -23,18 +21,20 @@ const (
 // form of it may block the process or harm the engine.
 type output struct {
 	log       *slog.Logger
+	redact    *strings.Replacer
 	handshake *io.PipeReader
 	line      *io.PipeWriter
-	shaken    sync.Once
+	shaken    bool // used by the pump of stdout only
 
 	mu      sync.Mutex
 	printed []string // before the handshake
 	tail    []string // the last lines of stderr
+	trace   bool     // a stack trace is being written: it goes into the tail only
 }
 
-func newOutput(log *slog.Logger) *output {
+func newOutput(log *slog.Logger, redact *strings.Replacer) *output {
 	r, w := io.Pipe()
-	return &output{log: log, handshake: r, line: w}
+	return &output{log: log, redact: redact, handshake: r, line: w}
 }
 
 // handshakeLine is what the library waits for on stdout.
@@ -53,33 +53,50 @@ func (o *output) end() { _ = o.line.Close() } // it never fails
 
 // stdout passes the handshake on. Everything else is a stray print.
 func (o *output) stdout(text string) {
-	if handshakeLine.MatchString(text) {
-		first := false
-		o.shaken.Do(func() { first = true })
-		if first {
-			// The reader is gone if the library has given up.
-			_, _ = io.WriteString(o.line, text+"\n")
-			return
+	if !o.shaken && handshakeLine.MatchString(text) {
+		o.shaken = true
+		// The reader is gone if the library has given up.
+		_, _ = io.WriteString(o.line, text+"\n")
+		return
+	}
+	text = o.redact.Replace(text)
+	if !o.shaken {
+		o.mu.Lock()
+		if len(o.printed) < tailSize {
+			o.printed = append(o.printed, text)
 		}
+		o.mu.Unlock()
 	}
-	o.mu.Lock()
-	if len(o.printed) < tailSize {
-		o.printed = append(o.printed, text)
-	}
-	o.mu.Unlock()
-	o.log.Warn(text, "unstructured", true, "stream", "stdout")
+	o.stray(text, "stdout")
+}
+
+// stray logs what nobody meant for a log.
+func (o *output) stray(text, stream string) {
+	o.log.Warn(strings.ToValidUTF8(o.redact.Replace(text), "?"), "unstructured", true, "stream", stream)
 }
 
 // stderr logs a line as what it says it is.
 func (o *output) stderr(text string) {
+	text = o.redact.Replace(text)
 	o.mu.Lock()
 	o.tail = append(o.tail, text)
-	if len(o.tail) > tailSize {
+	// Of a panic the first lines tell, and the runtime says nothing after it.
+	if len(o.tail) > tailSize && !o.trace {
 		o.tail = o.tail[1:]
 	}
+	o.tail = o.tail[:min(len(o.tail), 2*tailSize)]
+	o.trace = o.trace || startsTrace(text)
+	trace := o.trace
 	o.mu.Unlock()
+	if trace {
+		return // it is told once, when the process has ended
+	}
 	level, message, attrs := parseLine(text)
 	o.log.LogAttrs(context.Background(), level, message, attrs...) //nolint:contextcheck // a process's output belongs to no call
+}
+
+func startsTrace(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 }
 
 // said is what the process printed where the handshake was expected, and its
@@ -90,11 +107,23 @@ func (o *output) said() (printed, last string) {
 	return cut(strings.Join(o.printed, " / ")), cut(lastWords(o.tail))
 }
 
+// stack is the trace that the process ended with, "" if it did not.
+func (o *output) stack() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for i, line := range o.tail {
+		if startsTrace(line) {
+			return strings.Join(o.tail[i:], "\n")
+		}
+	}
+	return ""
+}
+
 // lastWords are what a process wrote before it ended: of a panic its first
 // line, else the last line.
 func lastWords(tail []string) string {
 	for _, line := range tail {
-		if strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+		if startsTrace(line) {
 			return line
 		}
 	}
@@ -113,8 +142,8 @@ func cut(text string) string {
 	return text
 }
 
-// lines calls each for every line; one that is too long is cut. It ends with
-// the reader.
+// lines calls each for every line that is not empty; one that is too long is
+// cut. It ends with the reader.
 func lines(r io.Reader, each func(string)) {
 	buffered := bufio.NewReaderSize(r, 4096)
 	var line []byte
@@ -133,53 +162,5 @@ func lines(r io.Reader, each func(string)) {
 		if err != nil {
 			return
 		}
-	}
-}
-
-// The names under which the usual loggers write level, message and time.
-var (
-	levelKeys   = []string{"level", "@level", "severity", "lvl"}
-	messageKeys = []string{"msg", "message", "@message"}
-	timeKeys    = []string{"time", "@timestamp", "ts", "timestamp"}
-)
-
-// parseLine reads a line of JSON as the usual loggers write it. Anything else
-// is text that nobody meant for a log.
-func parseLine(text string) (slog.Level, string, []slog.Attr) {
-	var fields map[string]any
-	if !strings.HasPrefix(text, "{") || json.Unmarshal([]byte(text), &fields) != nil {
-		return slog.LevelWarn, text, []slog.Attr{slog.Bool("unstructured", true)}
-	}
-	level := levelOf(take(fields, levelKeys))
-	message := take(fields, messageKeys)
-	take(fields, timeKeys)
-	attrs := make([]slog.Attr, 0, len(fields))
-	for name, value := range fields {
-		attrs = append(attrs, slog.Any(name, value))
-	}
-	return level, message, attrs
-}
-
-// take removes the first of the named fields, and returns it as text.
-func take(fields map[string]any, names []string) string {
-	for _, name := range names {
-		if value, ok := fields[name]; ok {
-			delete(fields, name)
-			return fmt.Sprint(value)
-		}
-	}
-	return ""
-}
-
-func levelOf(text string) slog.Level {
-	switch strings.ToLower(text) {
-	case "trace", "debug":
-		return slog.LevelDebug
-	case "warn", "warning":
-		return slog.LevelWarn
-	case "error", "fatal", "panic", "critical", "dpanic":
-		return slog.LevelError
-	default:
-		return slog.LevelInfo
 	}
 }

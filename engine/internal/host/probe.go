@@ -2,7 +2,6 @@ package host
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -47,8 +46,7 @@ func (h *Host) ask(ctx context.Context, path string) (*plugin.Description, error
 }
 
 func (h *Host) askProcess(ctx context.Context, path string) (*plugin.Description, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, h.config.Timing.Handshake,
-		fmt.Errorf("no answer in %v", h.config.Timing.Handshake))
+	ctx, cancel := context.WithTimeoutCause(ctx, h.config.Timing.Handshake, errNoAnswer)
 	defer cancel()
 	p, err := h.startProcess(ctx, processConfig{path: path, log: slog.New(slog.DiscardHandler)})
 	if err != nil {

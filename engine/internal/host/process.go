@@ -2,18 +2,10 @@ package host
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/big"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -24,19 +16,22 @@ import (
 	"github.com/hashicorp/go-plugin/runner"
 	"google.golang.org/grpc"
 
+	"github.com/datadis-engine/datadis/sdk"
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
 
 // processConfig says what to start.
 type processConfig struct {
-	path string
-	log  *slog.Logger
+	path    string
+	allowed []string              // names of the variables that it may see
+	secrets map[string]sdk.Secret // that must not show in what it writes
+	log     *slog.Logger
 }
 
 // process is a plugin's process that has shaken hands.
 type process struct {
 	client *plugin.Client
-	dir    string // private
+	dir    *privateDir
 	child  *childRunner
 	lib    *goplugin.Client
 	timing Timing
@@ -45,17 +40,17 @@ type process struct {
 // startProcess starts a binary and waits for its handshake, or for the context
 // to end.
 func (h *Host) startProcess(ctx context.Context, c processConfig) (*process, error) {
-	dir, err := privateDir(h.config.RuntimeDir)
+	dir, err := h.newPrivateDir()
 	if err != nil {
 		return nil, err
 	}
 	certificate, text, err := clientCertificate()
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, dir.remove())
 	}
-	p := &process{dir: dir, timing: h.config.Timing}
-	out := newOutput(c.log)
-	environment := h.environment(dir, text)
+	child := newChild(c.path, dir.path, newOutput(c.log, newRedactor(c.secrets)))
+	environment := h.environment(c.allowed, dir.path, text)
+	p := &process{dir: dir, child: child, timing: h.config.Timing}
 	p.lib = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{
 			ProtocolVersion: plugin.ProtocolVersion, MagicCookieKey: plugin.MagicCookieKey, MagicCookieValue: plugin.MagicCookieValue,
@@ -63,33 +58,33 @@ func (h *Host) startProcess(ctx context.Context, c processConfig) (*process, err
 		VersionedPlugins: map[int]goplugin.PluginSet{plugin.ProtocolVersion: {roleName: connection{}}},
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
-			p.child = newChild(c.path, dir, append(environment, cmd.Env...), out)
-			return p.child, nil
+			child.cmd.Env = append(environment, cmd.Env...)
+			return child, nil
 		},
 		SkipHostEnv:      true,
 		StartTimeout:     h.config.Timing.Handshake,
 		TLSConfig:        &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ServerName: "localhost"},
 		GRPCDialOptions:  append(plugin.DialOptions(), h.config.DialOptions...),
-		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir},
+		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir.path},
 		Logger:           hclog.NewNullLogger(),
-		SyncStdout:       stray{c.log, "stdout"},
-		SyncStderr:       stray{c.log, "stderr"},
+		SyncStdout:       stray{child.output, "stdout"},
+		SyncStderr:       stray{child.output, "stderr"},
 	})
 	if err := p.shake(ctx); err != nil {
 		p.kill()
-		return nil, p.failedStart(ctx, err)
+		return nil, p.failedStart(err)
 	}
 	return p, nil
 }
 
 // environment is all that the process sees: what is allowed, and what the
 // protocol needs.
-func (h *Host) environment(dir, certificate string) []string {
+func (h *Host) environment(allowed []string, dir, certificate string) []string {
 	env := []string{"TMPDIR=" + dir, "PLUGIN_CLIENT_CERT=" + certificate}
 	if h.log.Enabled(context.Background(), slog.LevelDebug) { //nolint:contextcheck // asks for the level only
 		env = append(env, plugin.LogLevelKey+"=DEBUG")
 	}
-	for _, name := range h.config.Environment {
+	for _, name := range allowed {
 		if value, ok := h.config.LookupEnv(name); ok {
 			env = append(env, name+"="+value)
 		}
@@ -97,9 +92,14 @@ func (h *Host) environment(dir, certificate string) []string {
 	return env
 }
 
-// shake waits for the handshake. The library's own waiting heeds no context, so
-// the process is killed where that ends first.
+var errNoAnswer = errors.New("no answer in time")
+
+// shake waits for the handshake. The library's own waiting heeds no context,
+// and none of it is bounded once the handshake line has come, so the process is
+// killed where the time or the context ends first.
 func (p *process) shake(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timing.Handshake, errNoAnswer)
+	defer cancel()
 	type result struct {
 		client any
 		err    error
@@ -122,17 +122,18 @@ func (p *process) shake(ctx context.Context) error {
 		p.client, _ = r.client.(*plugin.Client)
 		return nil
 	case <-ctx.Done():
-		if p.child != nil {
-			p.child.signal(syscall.SIGKILL)
-		}
+		p.child.signal(syscall.SIGKILL)
 		<-done
 		return context.Cause(ctx)
 	}
 }
 
 // failedStart says in one sentence why there was no handshake.
-func (p *process) failedStart(ctx context.Context, err error) error {
-	if p.child == nil || p.child.pid == 0 {
+func (p *process) failedStart(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	if !p.child.started() {
 		return fmt.Errorf("it cannot be started: %w", err)
 	}
 	printed, last := p.child.output.said()
@@ -140,8 +141,11 @@ func (p *process) failedStart(ctx context.Context, err error) error {
 	switch {
 	case printed != "":
 		text = fmt.Sprintf("no handshake; it printed %q", printed)
-	case ctx.Err() != nil || strings.Contains(err.Error(), "timeout"):
-		text = fmt.Sprintf("no handshake in %.0f s", p.timing.Handshake.Seconds())
+	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded), strings.Contains(err.Error(), "timeout"):
+		text = fmt.Sprintf("no handshake in %v", p.timing.Handshake)
+		if p.timing.Handshake%time.Second == 0 {
+			text = fmt.Sprintf("no handshake in %.0f s", p.timing.Handshake.Seconds())
+		}
 	case strings.Contains(err.Error(), "ersion"): // the library's text on versions that do not meet
 		text = oneLine(err.Error())
 	default:
@@ -169,13 +173,13 @@ func (p *process) explain(err error) error {
 
 // kill ends the process and all that it started, at once, and cleans up.
 func (p *process) kill() {
-	if p.child != nil && p.child.pid > 0 {
-		p.child.signal(syscall.SIGKILL)
+	p.child.signal(syscall.SIGKILL)
+	if p.child.started() {
 		<-p.child.exited // SIGKILL cannot be ignored
-		_ = p.child.stdin.Close()
 	}
+	p.child.orphan()
 	p.lib.Kill() // finds the process gone, and only cleans up
-	_ = os.RemoveAll(p.dir)
+	_ = p.dir.remove()
 }
 
 // stop lets the process finish what it is doing, and ends it.
@@ -183,7 +187,7 @@ func (p *process) stop(ctx context.Context) {
 	drain, cancel := context.WithTimeout(ctx, p.timing.Drain)
 	_ = p.client.Drain(drain) // if it fails, it ends all the same
 	cancel()
-	_ = p.child.stdin.Close() // a plugin ends when it has lost the engine
+	p.child.orphan() // a plugin ends when it has lost the engine
 	if !p.awaitExit(p.timing.Exit) {
 		p.child.signal(syscall.SIGTERM)
 		p.awaitExit(p.timing.Term)
@@ -223,7 +227,7 @@ func (connection) GRPCClient(_ context.Context, _ *goplugin.GRPCBroker, conn *gr
 
 // stray logs what a plugin prints while it serves.
 type stray struct {
-	log    *slog.Logger
+	output *output
 	stream string
 }
 
@@ -231,33 +235,8 @@ type stray struct {
 func (s stray) Write(text []byte) (int, error) {
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); line != "" {
-			s.log.Warn(cut(line), "unstructured", true, "stream", s.stream)
+			s.output.stray(line, s.stream)
 		}
 	}
 	return len(text), nil
-}
-
-// clientCertificate makes a certificate for one process. The curve is P-256,
-// which every TLS stack speaks; the library's own choice is not.
-func clientCertificate() (tls.Certificate, string, error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return tls.Certificate{}, "", fmt.Errorf("make a key for a plugin's connection: %w", err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()),
-		Subject:      pkix.Name{CommonName: "localhost"},
-		DNSNames:     []string{"localhost"},
-		NotBefore:    time.Now().Add(-time.Minute),
-		NotAfter:     time.Now().AddDate(10, 0, 0),
-		KeyUsage:     x509.KeyUsageDigitalSignature | x509.KeyUsageKeyEncipherment | x509.KeyUsageKeyAgreement | x509.KeyUsageCertSign,
-		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth, x509.ExtKeyUsageServerAuth},
-		IsCA:         true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return tls.Certificate{}, "", fmt.Errorf("make a certificate for a plugin's connection: %w", err)
-	}
-	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(text), nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/datadis-engine/datadis/sdk"
 	"github.com/datadis-engine/datadis/sdk/plugin"
@@ -21,26 +22,39 @@ var (
 // that ended is the plugin's, whatever the connection makes of it.
 func (r *Running) call(ctx context.Context, do func(*plugin.Client) error) error {
 	r.mu.Lock()
-	p, down := r.process, r.down
+	p := r.process
 	r.mu.Unlock()
 	if p == nil {
-		return &sdk.Error{Kind: sdk.Unavailable, Origin: sdk.FromDownstream, Reason: "plugin_down",
-			Err: fmt.Errorf("plugin %s is down: %s", r.instance.Name, down)}
+		return r.isDown()
 	}
 	err := do(p.client)
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	select {
-	case <-p.child.exited:
-	default:
-		var known *sdk.Error
-		if errors.As(err, &known) && known.Reason != "" || !errors.As(err, &known) || known.Kind != sdk.Unavailable {
-			return err // the plugin itself answered
-		}
+	var known *sdk.Error
+	if errors.As(err, &known) && known.Kind == sdk.Unavailable && known.Reason == "" {
+		return r.crashed(p, err) // or the plugin itself said so
 	}
-	return r.crashed(p, err)
+	return err
 }
+
+// isDown is the error of a call while there is no process: to be repeated when
+// there will be another, to be mended when not.
+func (r *Running) isDown() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e := &sdk.Error{Kind: sdk.Unavailable, Origin: sdk.FromDownstream, Reason: "plugin_down",
+		Err: fmt.Errorf("plugin %s is down: %s", r.instance.Name, r.down)}
+	if r.next.IsZero() {
+		e.Kind, e.Reason = sdk.Precondition, "plugin_stopped"
+		return e
+	}
+	e.After = max(time.Until(r.next), minPause)
+	return e
+}
+
+// minPause is when to ask again while a start is under way.
+const minPause = 100 * time.Millisecond
 
 // crashed is the error of a call during which the process ended.
 func (r *Running) crashed(p *process, err error) error {

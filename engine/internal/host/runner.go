@@ -21,20 +21,21 @@ import (
 type childRunner struct {
 	cmd    *exec.Cmd
 	output *output
-	stdin  io.Closer // its closing tells the plugin that the engine is gone
-
 	exited chan struct{} // closed once the process has been reaped
 	err    error         // of its end; read after exited
-	pid    int
-	kills  sync.Mutex
+
+	mu     sync.Mutex // guards what is below
+	pid    int        // 0 before it is started
+	stdin  io.Closer  // its closing tells the plugin that the engine is gone
+	doomed bool       // killed before it was started
 }
 
 var _ runner.Runner = (*childRunner)(nil)
 
 // newChild prepares a process; Start starts it.
-func newChild(path, dir string, env []string, out *output) *childRunner {
+func newChild(path, dir string, out *output) *childRunner {
 	cmd := exec.Command(path)
-	cmd.Dir, cmd.Env = dir, env
+	cmd.Dir = dir
 	cmd.SysProcAttr = childAttributes()
 	return &childRunner{cmd: cmd, output: out, exited: make(chan struct{})}
 }
@@ -47,7 +48,6 @@ func (c *childRunner) Start(context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.stdin = stdin
 	stdout, stdoutEnd, errOut := os.Pipe()
 	stderr, stderrEnd, errErr := os.Pipe()
 	if err := errors.Join(errOut, errErr); err != nil {
@@ -57,7 +57,7 @@ func (c *childRunner) Start(context.Context) error {
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		err := c.cmd.Start()
+		err := c.launch(stdin)
 		_, _ = stdoutEnd.Close(), stderrEnd.Close() // the child has its own
 		if err != nil {
 			_, _ = stdout.Close(), stderr.Close()
@@ -65,13 +65,46 @@ func (c *childRunner) Start(context.Context) error {
 			started <- err
 			return
 		}
-		c.pid = c.cmd.Process.Pid
 		pumped := make(chan struct{})
 		go func() { c.output.pump(stdout, stderr); close(pumped) }()
 		started <- nil
 		c.reap(pumped, stdout, stderr)
 	}()
 	return <-started
+}
+
+var errDoomed = errors.New("given up before it was started")
+
+// launch starts the process, unless it has been killed already.
+func (c *childRunner) launch(stdin io.Closer) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.doomed {
+		return errors.Join(errDoomed, stdin.Close())
+	}
+	if err := c.cmd.Start(); err != nil {
+		return err
+	}
+	c.pid, c.stdin = c.cmd.Process.Pid, stdin
+	return nil
+}
+
+// started tells whether there is, or was, a process.
+func (c *childRunner) started() bool { return c.number() > 0 }
+
+func (c *childRunner) number() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.pid
+}
+
+// orphan closes the plugin's stdin.
+func (c *childRunner) orphan() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.stdin != nil {
+		_ = c.stdin.Close() // a second time is no harm
+	}
 }
 
 // lastOutput is how long the rest of a dead process's output may take.
@@ -81,7 +114,7 @@ const lastOutput = time.Second
 // the last of its output.
 func (c *childRunner) reap(pumped <-chan struct{}, outputs ...io.Closer) {
 	c.err = c.cmd.Wait()
-	signalGroup(c.pid, syscall.SIGKILL)
+	signalGroup(c.number(), syscall.SIGKILL)
 	timer := time.NewTimer(lastOutput)
 	defer timer.Stop()
 	select {
@@ -114,14 +147,16 @@ func (c *childRunner) Kill(context.Context) error {
 // signal goes to the process and all that it has started. Once the process has
 // been reaped its number may be somebody else's.
 func (c *childRunner) signal(s syscall.Signal) {
-	c.kills.Lock()
-	defer c.kills.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pid == 0 {
+		c.doomed = true
+		return
+	}
 	select {
 	case <-c.exited:
 	default:
-		if c.pid > 0 {
-			signalGroup(c.pid, s)
-		}
+		signalGroup(c.pid, s)
 	}
 }
 
@@ -153,7 +188,7 @@ func (c *childRunner) Stderr() io.ReadCloser { return io.NopCloser(strings.NewRe
 func (c *childRunner) Name() string { return c.cmd.Path }
 
 // ID implements runner.Runner.
-func (c *childRunner) ID() string { return fmt.Sprint(c.pid) }
+func (c *childRunner) ID() string { return fmt.Sprint(c.number()) }
 
 // Diagnose implements runner.Runner; what went wrong is told elsewhere.
 func (c *childRunner) Diagnose(context.Context) string { return "" }
@@ -166,23 +201,4 @@ func (c *childRunner) PluginToHost(network, address string) (string, string, err
 // HostToPlugin implements runner.Runner.
 func (c *childRunner) HostToPlugin(network, address string) (string, string, error) {
 	return network, address, nil
-}
-
-// maxSocketPath is how long the path of a socket may be; Linux allows 108
-// bytes, other systems 104.
-const maxSocketPath = 104
-
-// privateDir makes a folder for one process, short enough for a socket below
-// it.
-func privateDir(under string) (string, error) {
-	dir, err := os.MkdirTemp(under, "dd-")
-	if err != nil {
-		return "", fmt.Errorf("make the plugin's private folder: %w", err)
-	}
-	const below = len("/plugin-dir4294967295/plugin4294967295")
-	if len(dir)+below > maxSocketPath {
-		return "", errors.Join(os.Remove(dir),
-			fmt.Errorf("the temporary folder %s is too long a path for sockets; set TMPDIR to a shorter one", under))
-	}
-	return dir, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,22 +25,34 @@ type Running struct {
 	stop     context.CancelFunc
 	stopped  chan struct{}
 
-	mu      sync.Mutex
-	process *process // nil while there is none
-	down    string   // why
-	setup   plugin.Setup
+	kinds []plugin.Kind // that are wanted; none: all
+
+	mu       sync.Mutex
+	process  *process  // nil while there is none
+	down     string    // why
+	next     time.Time // when it is tried again; zero: not any more
+	setup    plugin.Setup
+	restarts int
 }
 
-// Start starts an instance: it must shake hands, be what its manifest says, and
-// accept its configuration. Later ends of the process are mended until Close.
-func (h *Host) Start(ctx context.Context, in Instance) (*Running, error) {
+// Start starts an instance, for the given roles or for all that it plays: it
+// must shake hands, be what its manifest says, and accept its configuration.
+// Later ends of the process are mended until Close; the context is only for the
+// start.
+func (h *Host) Start(ctx context.Context, in Instance, kinds ...plugin.Kind) (*Running, error) {
+	if in.Status == OK && in.candidate.Description == nil { // made in code, and not surveyed
+		h.examine(&in, h.Candidates(ctx))
+	}
+	if in.Status != OK && len(in.Problems) == 0 {
+		return nil, fmt.Errorf("instance %s: %s: %s", in.Name, in.Status, in.Reason)
+	}
 	settings, problems := h.settings(&in)
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("instance %s: %s", in.Name, summarize(problems))
+		return nil, fmt.Errorf("instance %s: %w", in.Name, &ConfigError{in.Name, in.File, problems})
 	}
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Running{
-		host: h, instance: in, settings: settings, stop: stop, stopped: make(chan struct{}),
+		host: h, instance: in, settings: settings, kinds: kinds, stop: stop, stopped: make(chan struct{}),
 		log: h.log.With("plugin", in.Plugin, "instance", in.Name),
 	}
 	p, err := r.start(ctx)
@@ -53,7 +66,9 @@ func (h *Host) Start(ctx context.Context, in Instance) (*Running, error) {
 
 // start brings a process up to its work.
 func (r *Running) start(ctx context.Context) (*process, error) {
-	p, err := r.host.startProcess(ctx, processConfig{path: r.instance.candidate.Path, log: r.log})
+	p, err := r.host.startProcess(ctx, processConfig{
+		path: r.instance.candidate.Path, allowed: r.host.config.Environment, secrets: r.settings.Secrets, log: r.log,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +81,7 @@ func (r *Running) start(ctx context.Context) (*process, error) {
 		return nil, err
 	}
 	r.mu.Lock()
-	r.process, r.setup, r.down = p, setup, ""
+	r.process, r.setup, r.down, r.next = p, setup, "", time.Time{}
 	r.mu.Unlock()
 	return p, nil
 }
@@ -77,11 +92,11 @@ func (r *Running) configure(ctx context.Context, p *process) (plugin.Setup, erro
 	if err != nil {
 		return plugin.Setup{}, err
 	}
-	if was := r.instance.candidate.Description; was != nil && (was.Name != is.Name || was.Version != is.Version) {
-		return plugin.Setup{}, fmt.Errorf("it says that it is %s %s, and its manifest %s %s; write the manifest anew",
-			is.Name, is.Version, was.Name, was.Version)
+	if field := is.Differs(r.instance.candidate.Description); field != "" {
+		return plugin.Setup{}, fmt.Errorf("its %s is not what its manifest says; write the manifest anew: %s manifest -w",
+			field, r.instance.candidate.Path)
 	}
-	in := sdk.Instance{Name: r.instance.Name, Dir: r.instance.dir, Temp: p.dir}
+	in := sdk.Instance{Name: r.instance.Name, Dir: r.instance.dir, Temp: p.dir.path}
 	problems, err := p.client.ValidateConfig(ctx, in, r.settings)
 	if err != nil {
 		return plugin.Setup{}, err
@@ -89,7 +104,7 @@ func (r *Running) configure(ctx context.Context, p *process) (plugin.Setup, erro
 	if len(problems) > 0 {
 		return plugin.Setup{}, &ConfigError{Instance: r.instance.Name, File: r.instance.File, Problems: problems}
 	}
-	return p.client.Configure(ctx, in, r.settings)
+	return p.client.Configure(ctx, in, r.settings, r.kinds...)
 }
 
 // ConfigError is a configuration that the plugin itself does not accept.
@@ -120,6 +135,9 @@ func (r *Running) supervise(ctx context.Context, p *process) {
 		began := time.Now()
 		if !r.watch(ctx, p) { // told to stop
 			p.stop(context.WithoutCancel(ctx))
+			r.mu.Lock()
+			r.process, r.down = nil, "it was stopped"
+			r.mu.Unlock()
 			return
 		}
 		crashes = append(crashes, time.Now())
@@ -136,7 +154,7 @@ func (r *Running) watch(ctx context.Context, p *process) bool {
 	t := r.host.config.Timing
 	ticker := time.NewTicker(t.HealthInterval)
 	defer ticker.Stop()
-	misses := 0
+	misses, missing := 0, ""
 	for {
 		select {
 		case <-ctx.Done():
@@ -151,8 +169,9 @@ func (r *Running) watch(ctx context.Context, p *process) bool {
 		cancel()
 		if err == nil {
 			misses = 0
-			if problem != "" {
-				r.log.Warn("plugin says that something is missing", "problem", problem)
+			if problem != missing {
+				r.tellHealth(problem)
+				missing = problem
 			}
 			continue
 		}
@@ -163,13 +182,27 @@ func (r *Running) watch(ctx context.Context, p *process) bool {
 	}
 }
 
+// tellHealth logs a change of what the plugin says that it misses.
+func (r *Running) tellHealth(problem string) {
+	if problem == "" {
+		r.log.Info("plugin has what it needs again")
+		return
+	}
+	r.log.Warn("plugin says that something is missing", "problem", problem)
+}
+
 // fell takes a process out of use.
 func (r *Running) fell(p *process, why error) {
 	r.mu.Lock()
 	r.process, r.down = nil, oneLine(why.Error())
+	r.next = time.Now().Add(r.host.config.Timing.BackoffFirst)
 	r.mu.Unlock()
 	p.kill()
-	r.log.Error("plugin fell; it is started again", "error", why)
+	attributes := []any{"error", why}
+	if stack := p.child.output.stack(); stack != "" {
+		attributes = append(attributes, "stack", stack)
+	}
+	r.log.Error("plugin fell", attributes...)
 }
 
 // restart starts another process, after a pause. It returns nil when the
@@ -177,27 +210,16 @@ func (r *Running) fell(p *process, why error) {
 func (r *Running) restart(ctx context.Context, crashes *[]time.Time, backoff *time.Duration) *process {
 	t := r.host.config.Timing
 	for {
-		recent := (*crashes)[:0]
-		for _, at := range *crashes {
-			if time.Since(at) < t.CrashWindow {
-				recent = append(recent, at)
-			}
-		}
-		if *crashes = recent; len(recent) >= t.Crashes {
-			r.mu.Lock()
-			r.down = fmt.Sprintf("crash-loop: %d times in %s; last: %s", len(recent), t.CrashWindow, r.down)
-			r.mu.Unlock()
-			r.log.Error("plugin falls too often; it is not started any more", "times", len(recent), "within", t.CrashWindow)
+		*crashes = slices.DeleteFunc(*crashes, func(at time.Time) bool { return time.Since(at) >= t.CrashWindow })
+		if len(*crashes) >= t.Crashes {
+			r.giveUp(len(*crashes))
 			return nil
 		}
-		timer := time.NewTimer(*backoff/2 + rand.N(*backoff))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return nil
-		case <-timer.C:
-		}
+		pause := *backoff/2 + rand.N(*backoff)
 		*backoff = min(2**backoff, t.BackoffMax)
+		if !r.rest(ctx, pause) {
+			return nil
+		}
 		p, err := r.start(ctx)
 		if err == nil {
 			r.log.Info("plugin started again")
@@ -211,10 +233,55 @@ func (r *Running) restart(ctx context.Context, crashes *[]time.Time, backoff *ti
 	}
 }
 
-// Close drains the plugin and ends its process.
+// rest waits for the next attempt, and tells whether there is to be one.
+func (r *Running) rest(ctx context.Context, pause time.Duration) bool {
+	r.mu.Lock()
+	r.next = time.Now().Add(pause)
+	r.restarts++
+	r.mu.Unlock()
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// giveUp leaves the plugin down until somebody mends it.
+func (r *Running) giveUp(times int) {
+	window := r.host.config.Timing.CrashWindow
+	r.mu.Lock()
+	r.down = fmt.Sprintf("crash-loop: it fell %d times in %s; last: %s", times, window, r.down)
+	r.next = time.Time{}
+	r.mu.Unlock()
+	r.log.Error("plugin falls too often; it is not started any more", "times", times, "within", window)
+}
+
+// Close drains the plugin and ends its process. It may be called again.
 func (r *Running) Close() {
 	r.stop()
 	<-r.stopped
+}
+
+// State is how a Running is, for people.
+type State struct {
+	Up       bool
+	Reason   string // why it is not up
+	Restarts int    // attempts since Start
+}
+
+// State is how the plugin is now.
+func (r *Running) State() State {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return State{Up: r.process != nil, Reason: r.down, Restarts: r.restarts}
+}
+
+// Plays tells whether the instance was started for the role, and plays it.
+func (r *Running) Plays(kind plugin.Kind) bool {
+	return r.instance.Plays(kind) && (len(r.kinds) == 0 || slices.Contains(r.kinds, kind))
 }
 
 // Name is the instance's name.
