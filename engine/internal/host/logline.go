@@ -21,12 +21,14 @@ var (
 const maxAttrs = 64
 
 // parseLine reads a line of JSON as the usual loggers write it. Anything else
-// is text that nobody meant for a log.
-func parseLine(line string) (slog.Level, string, []slog.Attr) {
+// is text that nobody meant for a log. What is secret is hidden, however JSON
+// spelled it.
+func parseLine(line string, redact *strings.Replacer) (slog.Level, string, []slog.Attr) {
 	var fields map[string]any
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &fields) != nil {
 		return unstructured(line)
 	}
+	fields, _ = redactAll(fields, redact).(map[string]any)
 	message, ok := take(fields, messageKeys).(string)
 	if !ok {
 		return unstructured(line)

@@ -91,7 +91,7 @@ func (o *output) stderr(text string) {
 	if trace {
 		return // it is told once, when the process has ended
 	}
-	level, message, attrs := parseLine(text)
+	level, message, attrs := parseLine(text, o.redact)
 	o.log.LogAttrs(context.Background(), level, message, attrs...) //nolint:contextcheck // a process's output belongs to no call
 }
 
@@ -104,7 +104,7 @@ func startsTrace(line string) bool {
 func (o *output) said() (printed, last string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return cut(strings.Join(o.printed, " / ")), cut(lastWords(o.tail))
+	return cut(strings.Join(o.printed, " / ")), cut(o.lastWords())
 }
 
 // stack is the trace that the process ended with, "" if it did not.
@@ -121,16 +121,16 @@ func (o *output) stack() string {
 
 // lastWords are what a process wrote before it ended: of a panic its first
 // line, else the last line.
-func lastWords(tail []string) string {
-	for _, line := range tail {
+func (o *output) lastWords() string {
+	for _, line := range o.tail {
 		if startsTrace(line) {
 			return line
 		}
 	}
-	if len(tail) == 0 {
+	if len(o.tail) == 0 {
 		return ""
 	}
-	_, message, _ := parseLine(tail[len(tail)-1])
+	_, message, _ := parseLine(o.tail[len(o.tail)-1], o.redact)
 	return message
 }
 

@@ -32,3 +32,22 @@ func newRedactor(secrets map[string]sdk.Secret) *strings.Replacer {
 	}
 	return strings.NewReplacer(pairs...)
 }
+
+// redactAll hides secrets in a decoded JSON value.
+func redactAll(value any, redact *strings.Replacer) any {
+	switch typed := value.(type) {
+	case string:
+		return redact.Replace(typed)
+	case []any:
+		for i, inner := range typed {
+			typed[i] = redactAll(inner, redact)
+		}
+	case map[string]any:
+		hidden := make(map[string]any, len(typed))
+		for key, inner := range typed {
+			hidden[redact.Replace(key)] = redactAll(inner, redact)
+		}
+		return hidden
+	}
+	return value
+}
