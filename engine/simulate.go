@@ -55,6 +55,8 @@ type simulateFlags struct {
 	accounts, supplies     int
 	repeatAfter, publishes time.Duration
 	partialDay             bool
+	corrected              float64
+	correctedAfter         time.Duration
 }
 
 func newSimulateCommand(a *app) *cobra.Command {
@@ -82,6 +84,8 @@ func newSimulateCommand(a *app) *cobra.Command {
 	flags.StringVar(&f.now, "now", "", "`time` (RFC 3339) at which the clock starts (default now; recorded: the day after)")
 	flags.DurationVar(&f.publishes, "lag", 48*time.Hour, "`duration` after which readings are published")
 	flags.BoolVar(&f.partialDay, "partial-day", false, "publish hour by hour instead of day by day")
+	flags.Float64Var(&f.corrected, "corrected", 0, "`share` (0 to 1) of hours that are estimated first and corrected later")
+	flags.DurationVar(&f.correctedAfter, "corrected-after", 10*24*time.Hour, "`duration` after which they are")
 	flags.DurationVar(&f.repeatAfter, "repeat-after", 24*time.Hour, "`duration` for which a repeated query is refused; 0: never")
 	flags.StringVar(&f.repeatMode, "repeat-mode", "", "`list` of any, forget-abandoned, separate-versions, refresh")
 	flags.StringVar(&f.dir, "dir", "", "`folder` in which queries are remembered over restarts")
@@ -90,7 +94,7 @@ func newSimulateCommand(a *app) *cobra.Command {
 	flags.StringVar(&f.truth, "truth", "", "CSV `file` of what a perfect client knows, written at start and at the end")
 	flags.StringVar(&f.entitlements, "entitlements", "", "CSV `file` of who may see which supply, written with the truth")
 	flags.StringVar(&f.log, "log", "", "JSON lines `file` that every call is added to")
-	flags.StringVar(&f.usersOut, "users-out", "", "CSV `file` of the users, for the source plugin `file`")
+	flags.StringVar(&f.usersOut, "users-out", "", "CSV `file` of the users, as engine run --users reads it")
 	return cmd
 }
 
@@ -110,7 +114,7 @@ func (f *simulateFlags) run(ctx context.Context, stdout io.Writer, logger *slog.
 	}
 	sim, err := simulator.New(config)
 	if err != nil {
-		return err
+		return wrongUsage(err)
 	}
 	defer func() { err = errors.Join(err, sim.Close()) }()
 	if err := f.write(sim); err != nil {
@@ -128,13 +132,16 @@ func (f *simulateFlags) config(logger *slog.Logger) (simulator.Config, error) {
 		Seed: f.seed, Accounts: f.accounts, Supplies: f.supplies,
 		Username: f.username, Password: f.password,
 		RepeatAfter: orNone(f.repeatAfter), Lag: orNone(f.publishes), PartialDay: f.partialDay,
-		Dir: f.dir, Logger: logger,
+		Corrections: simulator.Corrections{Share: f.corrected, After: f.correctedAfter},
+		Dir:         f.dir, Logger: logger,
 	}
 	var errs [5]error
 	c.World, errs[0] = readWith(f.world, "--world", simulator.ReadWorld)
 	c.Faults, errs[1] = readWith(f.faults, "--faults", simulator.ReadFaults)
 	c.Latency, errs[2] = parseLatency(f.latency)
-	c.Repeat, errs[3] = simulator.ParseRepeatMode(f.repeatMode)
+	if c.Repeat, errs[3] = simulator.ParseRepeatMode(f.repeatMode); errs[3] != nil {
+		errs[3] = fmt.Errorf("--repeat-mode: %w", errs[3])
+	}
 	if f.recorded != "" {
 		c.Recorded = os.DirFS(f.recorded)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -40,7 +41,7 @@ func ofHarmonizer(h sdk.Harmonizer) Definition[none] {
 	}}
 }
 
-// configured connects and configures.
+// ready connects and configures.
 func ready[C any](t *testing.T, d Definition[C]) *Client {
 	t.Helper()
 	c := connect(t, d)
@@ -241,7 +242,9 @@ func TestHarmonizerCallsTakeTurns(t *testing.T) {
 		default:
 			return sdk.Result{}, errors.New("two calls at a time")
 		}
-		time.Sleep(time.Millisecond) // long enough for the other calls to arrive
+		for range 1000 { // let the other calls arrive
+			runtime.Gosched()
+		}
 		<-busy
 		return sdk.Result{}, nil
 	})))

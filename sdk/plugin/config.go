@@ -70,7 +70,7 @@ func parseObject(text []byte) (map[string]any, *sdk.Problem) {
 	}
 	object, ok := tree.(map[string]any)
 	if !ok {
-		return nil, &sdk.Problem{Message: "want an object, have " + typeName(tree)}
+		return nil, &sdk.Problem{Message: "want an object, have " + article(typeName(tree))}
 	}
 	return object, nil
 }

@@ -54,10 +54,14 @@ func insertAt(tree map[string]any, pointer, value string) error {
 // suggestion is ", did you mean …?" for a key that is nearly one of the known,
 // else the known keys.
 func suggestion(key string, known []string) string {
+	nearest, away := "", 3
 	for _, name := range known {
-		if strings.EqualFold(name, key) || distance(strings.ToLower(key), strings.ToLower(name)) <= 2 {
-			return fmt.Sprintf(`; did you mean %q?`, name)
+		if d := distance(strings.ToLower(key), strings.ToLower(name)); d < away {
+			nearest, away = name, d
 		}
+	}
+	if nearest != "" {
+		return fmt.Sprintf(`; did you mean %q?`, nearest)
 	}
 	if len(known) == 0 {
 		return ""

@@ -123,7 +123,7 @@ func TestFaultsOverHTTP(t *testing.T) {
 
 func TestTablesOverHTTP(t *testing.T) {
 	t.Parallel()
-	f := start(t, Config{})
+	f := start(t, Config{World: youngWorld()})
 	for name, want := range map[string]string{
 		"users": "username,password,", "entitlements": "username,nif,cups\n", "truth": "cups,property,resolution,start,end,value,",
 	} {

@@ -43,6 +43,15 @@ func testWorld() *World {
 	}
 }
 
+// youngWorld is the same with little history, where a test reads all of it.
+func youngWorld() *World {
+	w := testWorld()
+	for i := range w.Supplies {
+		w.Supplies[i].From = "2026-09-20"
+	}
+	return w
+}
+
 // fixture is a simulator of its own for a test, behind HTTP.
 type fixture struct {
 	t   *testing.T

@@ -148,7 +148,7 @@ func compare(t *testing.T, what string, got, want []string) {
 // TestCorrections looks at estimated hours before and after they are corrected.
 func TestCorrections(t *testing.T) {
 	t.Parallel()
-	f := start(t, Config{Corrections: Corrections{Share: 0.2, After: 10 * 24 * time.Hour}})
+	f := start(t, Config{World: youngWorld(), Corrections: Corrections{Share: 0.2, After: 10 * 24 * time.Hour}})
 	before := slices.Collect(f.sim.Truth())
 	f.sim.SetNow(testNow.Add(10 * 24 * time.Hour))
 	after := make(map[string]Truth)
@@ -352,7 +352,7 @@ func TestRecorded(t *testing.T) {
 // TestTables reads the files for checkers back.
 func TestTables(t *testing.T) {
 	t.Parallel()
-	f := start(t, Config{})
+	f := start(t, Config{World: youngWorld()})
 	var users, entitled, truth strings.Builder
 	for _, err := range []error{f.sim.WriteUsers(&users), f.sim.WriteEntitlements(&entitled), f.sim.WriteTruth(&truth)} {
 		if err != nil {

@@ -139,39 +139,54 @@ func compile(src World, seed uint64) (*world, error) {
 }
 
 func (w *world) addSupply(src Supply, seed uint64) error {
-	s := &supply{Supply: src, dice: newDice(seed, "supply", src.CUPS), company: w.distributors[src.Distributor]}
-	switch {
-	case len(src.CUPS) != 20 && len(src.CUPS) != 22:
-		return fmt.Errorf("cups: %q has not 20 or 22 characters", src.CUPS)
-	case w.byCUPS[src.CUPS] != nil:
-		return fmt.Errorf("cups: %q is there twice", src.CUPS)
-	case len(src.Holders) == 0 && w.anybody == nil:
-		return errors.New("holders: nobody holds it")
-	case s.company == nil:
-		return fmt.Errorf("distributor: %q is not known", src.Distributor)
-	case src.PointType < 1 || src.PointType > 5:
-		return fmt.Errorf("point_type: %d is not 1 to 5", src.PointType)
-	}
-	p, err := parsePeriod(src.From, src.To)
-	if err != nil {
+	if err := w.checkSupply(src); err != nil {
 		return err
 	}
-	s.from, s.to = p.from, p.to
-	if src.From == "" {
-		s.from = time.Date(2018, 3, 15, 0, 0, 0, 0, madrid)
-	}
-	for _, e := range src.Earlier {
-		p, err := parsePeriod(e.From, e.To)
-		if err != nil || p.to.IsZero() {
-			return fmt.Errorf("earlier: %q to %q is no period", e.From, e.To)
-		}
-		s.earlier = append(s.earlier, p)
+	s := &supply{Supply: src, dice: newDice(seed, "supply", src.CUPS), company: w.distributors[src.Distributor]}
+	if err := s.readPeriods(); err != nil {
+		return err
 	}
 	s.fillIn()
 	w.supplies = append(w.supplies, s)
 	w.byCUPS[s.CUPS] = s
 	for _, nif := range src.Holders {
 		w.byHolder[nif] = append(w.byHolder[nif], s)
+	}
+	return nil
+}
+
+func (w *world) checkSupply(s Supply) error {
+	switch {
+	case len(s.CUPS) != 20 && len(s.CUPS) != 22:
+		return fmt.Errorf("cups: %q has not 20 or 22 characters", s.CUPS)
+	case w.byCUPS[s.CUPS] != nil:
+		return fmt.Errorf("cups: %q is there twice", s.CUPS)
+	case len(s.Holders) == 0 && w.anybody == nil:
+		return errors.New("holders: nobody holds it")
+	case w.distributors[s.Distributor] == nil:
+		return fmt.Errorf("distributor: %q is not known", s.Distributor)
+	case s.PointType < 1 || s.PointType > 5:
+		return fmt.Errorf("point_type: %d is not 1 to 5", s.PointType)
+	}
+	return nil
+}
+
+// readPeriods reads when the supply's contracts began and ended.
+func (s *supply) readPeriods() error {
+	p, err := parsePeriod(s.From, s.To)
+	if err != nil {
+		return err
+	}
+	s.from, s.to = p.from, p.to
+	if s.From == "" {
+		s.from = time.Date(2018, 3, 15, 0, 0, 0, 0, madrid)
+	}
+	for _, e := range s.Earlier {
+		p, err := parsePeriod(e.From, e.To)
+		if err != nil || p.to.IsZero() {
+			return fmt.Errorf("earlier: %q to %q is no period", e.From, e.To)
+		}
+		s.earlier = append(s.earlier, p)
 	}
 	return nil
 }

@@ -170,9 +170,9 @@ func TestConfigProblems(t *testing.T) {
 // TestWorldOfHabits lays habits over the world made from the seed.
 func TestWorldOfHabits(t *testing.T) {
 	t.Parallel()
-	f := start(t, Config{World: &World{Distributors: []Distributor{{Code: "8", DST: "A"}}}})
-	if len(f.sim.World().Logins) != defaultAccounts {
-		t.Errorf("%d logins", len(f.sim.World().Logins))
+	f := start(t, Config{Accounts: 1, Supplies: 2, World: &World{Distributors: []Distributor{{Code: "8", DST: "A"}}}})
+	if len(f.sim.World().Logins) != 1 || f.sim.World().Supplies[1].Distributor != "8" {
+		t.Fatalf("made %+v", f.sim.World())
 	}
 	for truth := range f.sim.Truth() {
 		if truth.Flags == "merged" {
