@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/login"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
@@ -78,6 +80,9 @@ func newDatadis(s *settings.Settings, now func() time.Time, log *slog.Logger) (*
 	c.BaseURL, c.API, c.Timeout = s.Datadis.BaseURL, s.Datadis.API, s.Datadis.Timeout
 	c.MaxInFlight, c.MaxInFlightPerLogin = s.Datadis.MaxInFlight, s.Datadis.MaxInFlightPerLogin
 	c.LoginRetry, c.Now, c.Logger = s.Datadis.LoginRetry, now, log
+	if perSecond := s.Datadis.RequestsPerSecond; perSecond > 0 {
+		c.Limiter = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+	}
 	c.LoginTimeout = min(c.LoginTimeout, c.Timeout)
 	return datadis.New(c)
 }

@@ -10,11 +10,14 @@ import (
 // commands builds every command. To add one, write its file and name its
 // function here.
 var commands = []func(*app) *cobra.Command{
+	newDeadCommand,
 	newDoctorCommand,
+	newLedgerCommand,
 	newPluginsCommand,
 	newRunCommand,
 	newSecretCommand,
 	newSimulateCommand,
+	newStatusCommand,
 	newVersionCommand,
 }
 

@@ -66,7 +66,7 @@ func (b *binary) serve() {
 			g := grpc.NewServer(append(options,
 				grpc.MaxRecvMsgSize(MaxMessageSize), grpc.MaxSendMsgSize(MaxMessageSize),
 				grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))...)
-			go s.watch(terminated, g.Stop)
+			go s.watch(terminated, func() { stopSoon(g) })
 			return g
 		},
 	})
@@ -99,6 +99,17 @@ func (s *server) watch(terminated context.Context, stop func()) {
 		s.log.Warn("stopping", "error", err)
 	}
 	stop()
+}
+
+// lastAnswers is how long the answers of finished calls may take to be sent.
+const lastAnswers = 200 * time.Millisecond
+
+// stopSoon stops the server once the answers of finished calls are sent. The
+// library's own streams never end, so it does not wait for those.
+func stopSoon(g *grpc.Server) {
+	timer := time.AfterFunc(lastAnswers, g.Stop)
+	defer timer.Stop()
+	g.GracefulStop()
 }
 
 // orphaned closes its channel when the engine is gone: it holds the other end

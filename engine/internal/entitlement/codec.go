@@ -49,7 +49,8 @@ func (l listed) encode() ([]byte, error) {
 		return nil, err
 	}
 	_, err = w.Write(text)
-	return packed.Bytes(), errors.Join(err, w.Close())
+	err = errors.Join(err, w.Close()) // closing writes the rest
+	return packed.Bytes(), err
 }
 
 func decode(data []byte) (listed, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -55,6 +56,9 @@ type TopicSpec struct {
 	Config      map[string]string
 }
 
+// topicName is what Kafka takes for a name.
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
 const cleanupPolicy = "cleanup.policy"
 
 // DataTopic is a topic of time series or static data: messages of one key are
@@ -84,6 +88,9 @@ func (c Config) ControlTopic(name string) TopicSpec {
 func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 	wanted := make([]kafka.TopicSpecification, len(specs))
 	for i, s := range specs {
+		if !topicName.MatchString(s.Name) { // not every broker refuses it
+			return fmt.Errorf("kafka: create topics: %q is no name of a topic: up to 249 letters, digits, dots, dashes and underscores", s.Name)
+		}
 		wanted[i] = kafka.TopicSpecification{
 			Topic: s.Name, NumPartitions: s.Partitions, ReplicationFactor: s.Replication, Config: s.Config,
 		}

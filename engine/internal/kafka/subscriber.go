@@ -19,13 +19,13 @@ type TopicPartition struct {
 }
 
 // Handlers are told which partitions come and go. They are called within Poll
-// and Close, and may commit.
+// and Close, and must not commit: what is done is committed before the next
+// Poll.
 type Handlers struct {
 	// Assigned partitions are read from now on, from the committed offset.
 	Assigned func([]TopicPartition)
-	// Revoked partitions go to another member when the handler returns: what is
-	// to be committed of them must be by then. Lost ones are gone already;
-	// commits would be refused.
+	// Revoked partitions go to another member when the handler returns. Lost ones
+	// are gone already.
 	Revoked func(partitions []TopicPartition, lost bool)
 }
 
@@ -254,7 +254,7 @@ func theirs(ours []TopicPartition) []kafka.TopicPartition {
 }
 
 // Close leaves the group, so that others take over at once. The handlers are
-// told of what is revoked, and may still commit.
+// told of what is revoked.
 func (s *Subscriber) Close() error {
 	s.polling.Lock()
 	defer s.polling.Unlock()

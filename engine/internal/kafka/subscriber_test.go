@@ -101,28 +101,24 @@ func TestSubscriberHandsOver(t *testing.T) {
 		group := w.topic("group")
 		w.publish(p, numbered(topic, 30)...)
 		held := map[kafka.TopicPartition]bool{}
-		var first *kafka.Subscriber
-		var next map[kafka.TopicPartition]int64
-		first = w.subscriber(group, kafka.Handlers{
+		first := w.subscriber(group, kafka.Handlers{
 			Assigned: func(ps []kafka.TopicPartition) {
 				for _, at := range ps {
 					held[at] = true
 				}
 			},
-			Revoked: func(ps []kafka.TopicPartition, lost bool) {
+			Revoked: func(ps []kafka.TopicPartition, _ bool) {
 				for _, at := range ps {
 					delete(held, at)
-					if offset, ok := next[at]; ok && !lost {
-						if err := first.Commit(w.ctx, map[kafka.TopicPartition]int64{at: offset}); err != nil {
-							w.Error(err)
-						}
-					}
 				}
 			},
 		}, topic)
-		next = w.poll(first, 30)
+		next := w.poll(first, 30)
 		if len(held) != 3 {
 			w.Fatalf("holds %v", held)
+		}
+		if err := first.Commit(w.ctx, next); err != nil {
+			w.Fatal(err)
 		}
 		taken := 0
 		second := w.subscriber(group, kafka.Handlers{
@@ -135,7 +131,7 @@ func TestSubscriberHandsOver(t *testing.T) {
 		if len(held)+taken != 3 || len(held) == 0 {
 			w.Errorf("%d partitions stayed, %d were taken", len(held), taken)
 		}
-		if err := first.Close(); err != nil { // commits the rest
+		if err := first.Close(); err != nil {
 			w.Fatal(err)
 		}
 		for taken < 3 {

@@ -103,8 +103,8 @@ func (in *importer) query(text []byte) error {
 	if _, ok := parseQuery(v.Query.field()); !ok {
 		return fmt.Errorf("%q is no key of a query", v.Query)
 	}
-	if v.At.IsZero() {
-		return errors.New("a query needs the time at which it was made")
+	if !storable(v.At) {
+		return errors.New("a query needs the time at which it was made, between 1970 and 2106")
 	}
 	in.change.queries[v.Query] = Attempt{v.Outcome, v.At, v.Count}
 	return nil

@@ -128,9 +128,15 @@ func (v View) check() error {
 	require(content == (v.Covered > 0), "state %s does not go with %d covered steps", v.State, v.Covered)
 	require(!content || v.Revision > 0, "state %s needs a revision", v.State)
 	require(v.Raw == nil || v.Raw.Partition >= 0 && v.Raw.Offset >= 0, "the place of the raw copy is negative")
+	for name, at := range map[string]time.Time{"last_attempt": v.LastAttempt, "last_answer": v.LastAnswer} {
+		require(at.IsZero() || storable(at), "%s is not between 1970 and 2106", name)
+	}
 	for source, revision := range v.Sources {
 		require(sourceName.MatchString(source), "%q is no name of a source", source)
 		require(revision <= v.Revision, "source %s has revision %d of %d", source, revision, v.Revision)
 	}
 	return errors.Join(problems...)
 }
+
+// storable tells whether a time fits the four bytes that the ledger has for it.
+func storable(t time.Time) bool { return t.Unix() > 0 && t.Unix() <= math.MaxUint32 }

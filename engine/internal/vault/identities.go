@@ -72,7 +72,9 @@ func newIDKey() ([]byte, error) {
 }
 
 // Login is the id of a user name and password.
-func (i *Identities) Login(username, password string) string { return i.id("login", username, password) }
+func (i *Identities) Login(username, password string) string {
+	return i.id("login", username, password)
+}
 
 // Account is the id of a user name and an authorised NIF, which may be "".
 func (i *Identities) Account(username, nif string) string { return i.id("account", username, nif) }

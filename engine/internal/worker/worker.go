@@ -43,18 +43,24 @@ func (p *Pool) Run(ctx context.Context) {
 	group.Wait()
 }
 
-// drained is a context that ends some time after ctx does.
-func drained(ctx context.Context, after time.Duration) (context.Context, context.CancelFunc) {
+// drained is a context that ends some time after ctx does, or with the returned
+// function, which waits for the goroutine behind it.
+func drained(ctx context.Context, after time.Duration) (context.Context, func()) {
 	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	var timer *time.Timer
-	unhook := context.AfterFunc(ctx, func() {
-		timer = time.AfterFunc(after, func() { cancel(context.Cause(ctx)) })
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-late.Done():
+			return
+		}
+		if wait(late, after) == nil {
+			cancel(context.Cause(ctx))
+		}
 	})
 	return late, func() {
-		if !unhook() && timer != nil {
-			timer.Stop()
-		}
 		cancel(context.Canceled)
+		watch.Wait()
 	}
 }
 
