@@ -54,7 +54,7 @@ func TestRepeatedQueries(t *testing.T) {
 		{"hours and quarters are two, empty answers count", Config{}, []step{{curve, october, 0, 200}, {curve, quarters, 0, 200}, {curve, quarters, 0, 429}}},
 		{"a wider window is another", Config{}, []step{{curve, october, 0, 200}, {curve, hourly(home, "2", "2026/09", "2026/10"), 0, 200}}},
 		{"reactive energy after power", Config{}, []step{{peaks, power, 0, 200}, {"get-reactive-data-v2", power, 0, 429}}},
-		{"parameters that power does not have", Config{}, []step{{peaks, power, 0, 200}, {peaks, window(home, "2", "2026/10", "2026/10", "pointType", "5"), 0, 429}}},
+		{"parameters that power does not have", Config{}, []step{{peaks, power, 0, 200}, {peaks, october, 0, 429}}},
 		{"power and consumption", Config{}, []step{{peaks, power, 0, 200}, {curve, october, 0, 200}}},
 		{"24 hours", Config{}, []step{{curve, october, 0, 200}, {curve, october, 24*time.Hour - time.Second, 429}, {curve, october, time.Second, 200}}},
 		{"a refusal does not begin them anew", Config{}, []step{{curve, october, 0, 200}, {curve, october, 20 * time.Hour, 429}, {curve, october, 4 * time.Hour, 200}}},
