@@ -61,6 +61,9 @@ func (c *Client) roundTrip(ctx context.Context, r request) (reply, error) {
 		return reply{}, errors.New("the request cannot be built; see base_url")
 	}
 	req.Header = r.header
+	// A transport repeats a request by itself when a connection that it used
+	// before turns out to be closed. A guarded one must not be sent twice.
+	req.Close = r.endpoint.guarded
 	res, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return reply{}, err
