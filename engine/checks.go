@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/host"
 	"github.com/datadis-engine/datadis/engine/internal/kafka"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
@@ -31,6 +32,7 @@ var checks = []check{
 	{"redis users", checkUsersRedis},
 	{"redis devices", checkDevicesRedis},
 	{"kafka", checkKafka},
+	{"plugins", checkPlugins},
 	{"datadis", checkDatadis},
 }
 
@@ -146,17 +148,6 @@ func checkKafka(ctx context.Context, a *app, s *settings.Settings) []finding {
 	}
 }
 
-// kafkaConfig is what the kafka package is told of the settings.
-func kafkaConfig(s *settings.Settings) kafka.Config {
-	c := kafka.Default()
-	c.Connection = make(map[string]any, len(s.Kafka.Connection))
-	for name, value := range s.Kafka.Connection {
-		c.Connection[name] = value
-	}
-	c.Partitions, c.Replication = s.Kafka.Partitions, s.Kafka.Replication
-	return c
-}
-
 // dialAny succeeds if one of the servers takes a connection.
 func dialAny(ctx context.Context, servers string) error {
 	var problems []error
@@ -175,6 +166,32 @@ func dialAny(ctx context.Context, servers string) error {
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// checkPlugins starts no plugin that has a manifest; `engine plugins inspect`
+// says more of one.
+func checkPlugins(ctx context.Context, a *app, s *settings.Settings) []finding {
+	instances, candidates := host.New(a.hostConfig(s)).Survey(ctx)
+	var findings []finding
+	for _, in := range instances {
+		f := finding{State: fine, Detail: fmt.Sprintf("instance %s of %s", in.Name, in.Plugin)}
+		if in.Status != host.OK {
+			f = finding{State: broken, Detail: f.Detail + ": " + in.Reason, Remedy: "correct " + in.File}
+		}
+		findings = append(findings, f)
+	}
+	for _, c := range candidates {
+		switch c.Status {
+		case host.OK, host.Ignored, host.NotConfigured:
+		default:
+			findings = append(findings, finding{State: doubt, Detail: c.Path + ": " + c.Reason, Remedy: "see `engine plugins list`"})
+		}
+	}
+	if len(instances) == 0 {
+		findings = append(findings, finding{State: doubt, Detail: "none is configured in " + s.Plugins.ConfigDir,
+			Remedy: "write config_<name>.json there, or run with `engine run --users FILE`"})
+	}
+	return findings
 }
 
 // maxSkew is how wrong the clock may be: tokens and months depend on it.

@@ -74,7 +74,7 @@ func TestDoctorInLocalMode(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	expect(t, got.stdout, map[string]state{
-		"configuration": fine, "keys": fine, "data folder": fine, "redis users": skipped, "redis devices": skipped, "kafka": skipped, "datadis": fine,
+		"configuration": fine, "keys": fine, "data folder": fine, "redis users": skipped, "redis devices": skipped, "kafka": skipped, "plugins": doubt, "datadis": fine,
 	})
 	if _, err := os.Stat(filepath.Join(s.dir, "not")); err == nil {
 		t.Error("the doctor made the data folder")
@@ -99,6 +99,31 @@ func TestDoctorWithServers(t *testing.T) {
 	expect(t, got.stdout, map[string]state{
 		"configuration": fine, "keys": broken, "data folder": skipped, "redis devices": broken, "kafka": broken, "datadis": doubt,
 	})
+}
+
+func TestDoctorLooksAtPlugins(t *testing.T) {
+	t.Parallel()
+	s := withPlugins(t)
+	s.environ = append(s.environ, "DATADIS_DATADIS_BASE_URL="+site(t, http.StatusOK, time.Now()), "DATADIS_DATA_DIR="+s.dir)
+	got := s.engine(t, "doctor", "--output", "json")
+	if got.code != codeFailed || strings.Contains(got.stdout, "hunter2") {
+		t.Errorf("got %+v", got)
+	}
+	expect(t, got.stdout, map[string]state{"configuration": fine, "plugins": broken, "datadis": fine})
+	for _, want := range []string{
+		`"instance actor of actor"`,
+		`"instance north of actor: /path: is missing; /pth: is not known; known are path, token"`,
+		`"instance south of nowhere: there is no datadis-plugin-nowhere in DIR/bin"`,
+		`"correct DIR/secrets/config_north.json"`,
+		`DIR/bin/datadis-plugin-page: no handshake`,
+	} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("without %s", want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(s.dir, "started")); err == nil {
+		t.Error("a plugin with a manifest was started")
+	}
 }
 
 func TestDoctorSeesAWrongClock(t *testing.T) {

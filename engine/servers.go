@@ -134,12 +134,7 @@ func (sv *servers) openStore(s *settings.Settings) error {
 
 // openKafka connects to the broker.
 func (sv *servers) openKafka(ctx context.Context, s *settings.Settings, log *slog.Logger) error {
-	sv.kafka = kafka.Default()
-	sv.kafka.Partitions, sv.kafka.Replication = s.Kafka.Partitions, s.Kafka.Replication
-	sv.kafka.Connection = make(map[string]any, len(s.Kafka.Connection))
-	for name, value := range s.Kafka.Connection {
-		sv.kafka.Connection[name] = value
-	}
+	sv.kafka = kafkaConfig(s)
 	if s.Local().Kafka {
 		broker, err := embedded.StartKafka(ctx, filepath.Join(s.DataDir, "kafka"), log)
 		if err != nil {
@@ -170,6 +165,17 @@ func (sv *servers) openKafka(ctx context.Context, s *settings.Settings, log *slo
 	}
 	sv.close.add(sv.archive.Close)
 	return sv.publisher.Fatal()
+}
+
+// kafkaConfig is what the kafka package is told of the settings.
+func kafkaConfig(s *settings.Settings) kafka.Config {
+	c := kafka.Default()
+	c.Connection = make(map[string]any, len(s.Kafka.Connection))
+	for name, value := range s.Kafka.Connection {
+		c.Connection[name] = value
+	}
+	c.Partitions, c.Replication = s.Kafka.Partitions, s.Kafka.Replication
+	return c
 }
 
 // ensureTopics creates the topics that do not exist yet.

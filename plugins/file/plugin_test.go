@@ -1,13 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/datadis-engine/datadis/sdk"
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
 
@@ -58,5 +61,35 @@ func TestDescribe(t *testing.T) {
 	}
 	if want := []string{"path", "topic", "tables", "row_keys", "extra"}; !slices.Equal(keys, want) {
 		t.Errorf("got the keys %q, want %q", keys, want)
+	}
+}
+
+// TestExampleConfig has nothing wrong with the configuration that is shipped.
+func TestExampleConfig(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	users, err := os.ReadFile("users.example.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "users.csv"), users, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("config_north.example.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example struct {
+		Plugin string `json:"plugin"` // the engine's own key
+		Config
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&example); err != nil {
+		t.Fatal(err)
+	}
+	c := example.Config
+	if problems := check(t.Context(), sdk.Instance{Name: "north", Dir: dir}, c); len(problems) > 0 {
+		t.Errorf("got %v", problems)
 	}
 }

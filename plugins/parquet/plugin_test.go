@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/datadis-engine/datadis/sdk"
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
 
@@ -58,5 +60,28 @@ func TestDescribe(t *testing.T) {
 	}
 	if want := []string{"dir", "sources", "formats"}; !slices.Equal(keys, want) {
 		t.Errorf("got the keys %q, want %q", keys, want)
+	}
+}
+
+// TestExampleConfig has nothing wrong with the configuration that is shipped.
+func TestExampleConfig(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text, err := os.ReadFile("config_parquet.example.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var example struct {
+		Plugin string `json:"plugin"` // the engine's own key
+		Config
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&example); err != nil {
+		t.Fatal(err)
+	}
+	c := example.Config
+	if problems := c.check(sdk.Instance{Name: "parquet", Dir: dir}); len(problems) > 0 {
+		t.Errorf("got %v", problems)
 	}
 }

@@ -144,7 +144,7 @@ func TestDamagedState(t *testing.T) {
 func TestSuppliesOfManyProcesses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, Config{})
-	const processes, batches = 4, 5
+	const processes, batches = 3, 3
 	var group sync.WaitGroup
 	for p := range processes {
 		group.Go(func() {

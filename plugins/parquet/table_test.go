@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
+	"fmt"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go"
 
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -45,5 +49,46 @@ func FuzzDouble(f *testing.F) {
 		if got.decimal.String() != d.String() {
 			t.Errorf("%s became %s", d, got.decimal)
 		}
+	})
+}
+
+// TestRevisionIn finds what the library wrote, as the library finds it.
+func TestRevisionIn(t *testing.T) {
+	t.Parallel()
+	for _, revision := range []uint32{1, 42, 1<<32 - 1} {
+		content := parquetOf(t, revision)
+		file, err := parquet.OpenFile(bytes.NewReader(content), int64(len(content)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := file.Lookup(revisionKey)
+		if got := revisionIn(bytes.NewReader(content), int64(len(content))); got != revision || fmt.Sprint(got) != want {
+			t.Errorf("got %d, want %d; the library finds %s", got, revision, want)
+		}
+	}
+}
+
+// parquetOf is a file with a method that pretends to be a revision.
+func parquetOf(t testing.TB, revision uint32) []byte {
+	t.Helper()
+	c := springDay()
+	c.Revision = revision
+	c.Methods, c.MethodIndex = []string{revisionKey + "\x18\x0299"}, make([]uint8, c.Len())
+	e := encoder{rows: readingsOf(&c, nil)}
+	content, err := e.encode(parquetFormat, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return content
+}
+
+// FuzzRevision reads any file under the name of an earlier revision, as people
+// may leave it there: it must not be in the way.
+func FuzzRevision(f *testing.F) {
+	f.Add(parquetOf(f, 7))
+	f.Add([]byte("PAR1"))
+	f.Add([]byte(revisionKey + "\x18\xff\x13\x00\x00\x00PAR1"))
+	f.Fuzz(func(_ *testing.T, content []byte) {
+		revisionIn(bytes.NewReader(content), int64(len(content)))
 	})
 }

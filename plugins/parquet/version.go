@@ -1,15 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
-
-	"github.com/parquet-go/parquet-go"
 
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -52,17 +53,51 @@ func parquetRevision(path string) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("looking at the file of an earlier revision: %w", cause(err))
 	}
-	file, err := parquet.OpenFile(f, info.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return 0, nil // damaged by somebody: to be replaced
-	}
-	text, _ := file.Lookup(revisionKey)
-	revision, err := strconv.ParseUint(text, 10, 32)
-	if err != nil {
-		return 0, nil // not this plugin's
-	}
-	return uint32(revision), nil
+	return revisionIn(f, info.Size()), nil
 }
+
+// revisionIn is the revision that a Parquet file holds; 0 for a file that
+// somebody damaged, or that is not this plugin's: it is to be replaced.
+//
+// It looks for the one entry in the footer instead of opening the file with the
+// library, which believes the lengths in a damaged footer and allocates
+// gigabytes.
+func revisionIn(f io.ReaderAt, size int64) uint32 {
+	var tail [8]byte // the footer's length, and the magic bytes
+	if size < int64(len(tail)) {
+		return 0
+	}
+	if _, err := f.ReadAt(tail[:], size-int64(len(tail))); err != nil || string(tail[4:]) != "PAR1" {
+		return 0
+	}
+	length := int64(binary.LittleEndian.Uint32(tail[:4]))
+	if length > min(size-int64(len(tail)), maxFooter) {
+		return 0
+	}
+	footer := make([]byte, length)
+	if _, err := f.ReadAt(footer, size-int64(len(tail))-length); err != nil {
+		return 0
+	}
+	// The entry is a Thrift struct of two strings: the key, then 0x18 for the
+	// next field being one, its length, and the digits. The metadata come after
+	// everything in which a text of the data might stand.
+	at := bytes.LastIndex(footer, []byte(revisionKey+"\x18"))
+	if at < 0 {
+		return 0
+	}
+	value := footer[at+len(revisionKey)+1:]
+	if len(value) == 0 || int(value[0]) >= len(value) {
+		return 0
+	}
+	revision, err := strconv.ParseUint(string(value[1:1+value[0]]), 10, 32)
+	if err != nil {
+		return 0
+	}
+	return uint32(revision)
+}
+
+// maxFooter is far beyond the footer of any file of a month.
+const maxFooter = 1 << 20
 
 // indexName is the file that keeps the revisions of a folder's CSV files, which
 // cannot say themselves. It is there only where no Parquet is written.

@@ -228,3 +228,16 @@ func decimal(text string) sdk.Decimal {
 	}
 	return d
 }
+
+// checkSupplies makes sure that both tables of supplies are whole.
+func (w *world) checkSupplies() {
+	w.Helper()
+	for _, content := range []string{
+		w.read("north/supplies.csv"),
+		parquetAsCSV(supplyColumns)(w.T, filepath.Join(w.dir, "north/supplies.parquet")),
+	} {
+		if rows := strings.Count(content, "\n") - 1; rows < 1 || rows > 2 || !strings.HasSuffix(content, "\n") {
+			w.Errorf("half a table of supplies:\n%s", content)
+		}
+	}
+}

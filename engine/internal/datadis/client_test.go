@@ -551,3 +551,16 @@ func TestConfigTellsAllProblems(t *testing.T) {
 		}
 	}
 }
+
+func TestCancelledBetweenTries(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, func(c *Config) { c.RetryDelay = time.Hour })
+	ctx, cancel := context.WithCancel(t.Context())
+	w.on(suppliesCall.v2, func(rw http.ResponseWriter, _ *http.Request) {
+		rw.WriteHeader(http.StatusInternalServerError)
+		time.AfterFunc(10*time.Millisecond, cancel)
+	})
+	if _, err := w.session().Supplies(ctx, "", ""); !errors.Is(err, ErrCancelled) || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -14,12 +14,11 @@ import (
 	"regexp"
 )
 
-// Store is what this package needs of the store package, which says what its
+// Store is what a Register needs of the store package, which says what its
 // methods promise.
 type Store interface {
 	Get(ctx context.Context, key string) (map[string][]byte, error)
 	Put(ctx context.Context, key string, set map[string][]byte, del ...string) error
-	PutNew(ctx context.Context, key, field string, value []byte) (stored []byte, err error)
 	Delete(ctx context.Context, key string) error
 }
 

@@ -17,16 +17,22 @@ const (
 	runPrefix   = "r:" // a field per run that rejected the login: when that was
 )
 
+// LoginStore is what Logins need of the store package.
+type LoginStore interface {
+	Store
+	PutNew(ctx context.Context, key, field string, value []byte) (stored []byte, err error)
+}
+
 // Logins remembers logins that Datadis rejects. A login is known by its id, a
 // keyed hash of user name and password, so that one with a new password starts
 // afresh. Several processes may learn of one login at the same time.
 type Logins struct {
-	store Store
+	store LoginStore
 	now   func() time.Time
 }
 
 // NewLogins returns Logins that lie in the store. A nil clock is the machine's.
-func NewLogins(store Store, now func() time.Time) *Logins {
+func NewLogins(store LoginStore, now func() time.Time) *Logins {
 	if now == nil {
 		now = time.Now
 	}

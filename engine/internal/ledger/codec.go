@@ -102,22 +102,39 @@ func decodeCell(data []byte) (Cell, error) {
 	if r.err == nil && head>>4 != cellVersion {
 		return Cell{}, fmt.Errorf("%w (%d; this one knows %d)", ErrVersion, head>>4, cellVersion)
 	}
-	c := Cell{State: State(head & 0xf), Tries: int(r.byte())}
+	c := Cell{State: State(head & 0xf), Tries: int(r.byte()), Alone: flags&isAlone != 0}
+	r.attempt(&c, flags)
+	r.content(&c, flags)
+	if r.err == nil && (int(c.State) >= len(stateNames) || int(c.Class) >= len(classNames)) {
+		r.err = errMalformed
+	}
+	if r.err != nil {
+		return Cell{}, r.err
+	}
+	return c, nil
+}
+
+// attempt reads how much came, and how the last attempt went.
+func (r *reader) attempt(c *Cell, flags byte) {
 	c.Expected = int(r.uvarint(math.MaxInt32))
 	c.Covered = c.Expected
 	if flags&hasAll == 0 {
 		c.Covered = int(r.uvarint(math.MaxInt32))
 	}
 	c.LastAttempt = r.time()
-	if flags&hasAnswer != 0 {
+	switch flags & (hasAnswer | sameTime) {
+	case hasAnswer | sameTime:
 		c.LastAnswer = c.LastAttempt
-		if flags&sameTime == 0 {
-			c.LastAnswer = r.time()
-		}
+	case hasAnswer:
+		c.LastAnswer = r.time()
 	}
 	if flags&hasClass != 0 {
 		c.Class = Class(r.byte())
 	}
+}
+
+// content reads which content there is, where, and who has it.
+func (r *reader) content(c *Cell, flags byte) {
 	if flags&hasHash != 0 {
 		c.Hash = r.uint64()
 	}
@@ -131,14 +148,6 @@ func decodeCell(data []byte) (Cell, error) {
 	for r.err == nil && len(r.data) > 0 {
 		c.delivered = append(c.delivered, uint32(r.uvarint(math.MaxUint32))) //nolint:gosec // bounded
 	}
-	c.Alone = flags&isAlone != 0
-	if r.err == nil && (int(c.State) >= len(stateNames) || int(c.Class) >= len(classNames)) {
-		r.err = errMalformed
-	}
-	if r.err != nil {
-		return Cell{}, r.err
-	}
-	return c, nil
 }
 
 // trim drops sources at the end that have nothing.

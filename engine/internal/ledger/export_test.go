@@ -101,6 +101,8 @@ func TestImportSaysWhatIsWrong(t *testing.T) {
 		"short query":       {`{"cups":"ES0021000000000001RK","query":"abc","outcome":"answered","at":"2026-09-15T12:00:00Z","count":1}`, "no key of a query"},
 		"unknown outcome":   {`{"cups":"ES0021000000000001RK","query":"abcdefgh","outcome":"?","at":"2026-09-15T12:00:00Z"}`, "unknown outcome"},
 		"query of no time":  {`{"cups":"ES0021000000000001RK","query":"abcdefgh","outcome":"answered"}`, "needs the time"},
+		"query too early":   {`{"cups":"ES0021000000000001RK","query":"abcdefgh","outcome":"answered","at":"1969-01-01T00:00:00Z"}`, "needs the time"},
+		"attempt too late":  {chunk("{", `{"last_attempt":"2106-12-01T00:00:00Z",`), "between 1970 and 2106"},
 		"unending line":     {strings.Repeat("x", maxLine+1), "too long"},
 		"unknown class":     {chunk("{", `{"error":"gremlins",`), `unknown error class "gremlins"`},
 		"not a proper CUPS": {chunk("ES0021000000000001RK", "ES 21"), "no CUPS"},

@@ -24,8 +24,13 @@ func TestMemoryOfOneCUPS(t *testing.T) {
 	if fields, err := client.HLen(t.Context(), key).Result(); err != nil || fields < 72+50+2 {
 		t.Fatalf("the book has %d fields, %v", fields, err)
 	}
+	statics := NewStatics(w.store, w.config)
+	must(t, statics.Published(t.Context(), testCUPS, "a1b2c3d4a1b2c3d4", []string{"north", "south"}))
 	used, err := client.MemoryUsage(t.Context(), key, 0).Result()
 	must(t, err)
+	more, err := client.MemoryUsage(t.Context(), "dd:"+staticPrefix+string(testCUPS.Key()), 0).Result()
+	must(t, err)
+	used += more
 	encoding, err := client.ObjectEncoding(t.Context(), key).Result()
 	must(t, err)
 	t.Logf("on the first day: %d bytes, %s", used, encoding)

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -24,28 +25,45 @@ func (l *Ledger) Reset(ctx context.Context, cups sdk.CUPS, series []sdk.Series, 
 		return 0, fmt.Errorf("reset the ledger of %s: %w", cups.Masked(), err)
 	}
 	n, set, del := 0, make(map[string][]byte), []string(nil)
-	chosen := func(k Key) bool {
-		return (len(series) == 0 || slices.Contains(series, k.Series)) && (w == Window{} || w.Contains(k.Month))
-	}
 	for field, value := range fields {
-		if q, ok := parseQuery(field); ok {
-			if _, err := decodeAttempt(value); err != nil {
-				del = append(del, q.field())
-			}
+		kept := value
+		if k, ok := parseKey(field); ok && chosen(k, series, w) {
+			n++
+			kept = l.resetCell(value)
+		} else if _, ok := parseQuery(field); ok {
+			kept = readableAttempt(value)
 		}
-		chunk, ok := parseKey(field)
-		if !ok || !chosen(chunk) {
-			continue
-		}
-		n++
-		if cell, err := decodeCell(value); err == nil && cell.Revision > 0 {
-			set[field] = Cell{Tries: l.config.Tries, Revision: cell.Revision}.encode()
-		} else {
+		switch {
+		case kept == nil:
 			del = append(del, field)
+		case !bytes.Equal(kept, value):
+			set[field] = kept
 		}
 	}
 	if err := l.store.Put(ctx, key, set, del...); err != nil {
 		return 0, fmt.Errorf("reset the ledger of %s: %w", cups.Masked(), err)
 	}
 	return n, nil
+}
+
+// chosen tells whether a chunk is among those to reset.
+func chosen(k Key, series []sdk.Series, w Window) bool {
+	return (len(series) == 0 || slices.Contains(series, k.Series)) && (w == Window{} || w.Contains(k.Month))
+}
+
+// resetCell is what is left of a stored cell; nil if that is nothing.
+func (l *Ledger) resetCell(value []byte) []byte {
+	cell, err := decodeCell(value)
+	if err != nil || cell.Revision == 0 {
+		return nil
+	}
+	return Cell{Tries: l.config.Tries, Revision: cell.Revision}.encode()
+}
+
+// readableAttempt is the stored query as it is; nil if it cannot be read.
+func readableAttempt(value []byte) []byte {
+	if _, err := decodeAttempt(value); err != nil {
+		return nil
+	}
+	return value
 }
