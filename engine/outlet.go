@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/downloader"
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/kafka"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
+	runs "github.com/datadis-engine/datadis/engine/internal/run"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -17,10 +19,33 @@ import (
 type outlet struct {
 	publisher *kafka.Publisher
 	archive   *envelope.Archive
-	routes    map[string]sdk.Route // by source
-	static    string               // topic
-	raw       string               // topic, "" if raw copies are not kept
+	registry  *runs.Registry
+	static    string // topic
+	raw       string // topic, "" if raw copies are not kept
 	run       string
+
+	mu     sync.Mutex
+	routes map[string]sdk.Route // by source
+}
+
+// route is where a source's time series go. A producer that joined the run
+// later may have brought the source.
+func (o *outlet) route(ctx context.Context, source string) (sdk.Route, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if route, ok := o.routes[source]; ok {
+		return route, nil
+	}
+	run, err := o.registry.Get(ctx, o.run)
+	if err != nil {
+		return sdk.Route{}, err
+	}
+	o.routes = run.Routes
+	route, ok := o.routes[source]
+	if !ok {
+		return sdk.Route{}, fmt.Errorf("run %s knows no route for source %s", o.run, source)
+	}
+	return route, nil
 }
 
 // Raw implements downloader.Outlet.
@@ -54,9 +79,9 @@ func (o *outlet) Raw(ctx context.Context, c downloader.Copy) (*ledger.Location, 
 func (o *outlet) Chunks(ctx context.Context, chunks []*sdk.Chunk) error {
 	var messages []envelope.Message
 	for _, c := range chunks {
-		route, ok := o.routes[c.Source]
-		if !ok {
-			return fmt.Errorf("the run knows no route for source %s", c.Source)
+		route, err := o.route(ctx, c.Source)
+		if err != nil {
+			return err
 		}
 		parts, err := envelope.Chunk(c, route)
 		if err != nil {

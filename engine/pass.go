@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -20,10 +21,10 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/lister"
 	"github.com/datadis-engine/datadis/engine/internal/login"
 	"github.com/datadis-engine/datadis/engine/internal/producer"
+	"github.com/datadis-engine/datadis/engine/internal/queue"
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/engine/internal/vault"
-	"github.com/datadis-engine/datadis/engine/internal/worker"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -45,7 +46,7 @@ func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now f
 	if err != nil {
 		return nil, err
 	}
-	p := &pass{settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users), process: processName(), now: now}
+	p := &pass{settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users, s.Run.ProducerSilence), process: processName(), now: now}
 	if p.secrets, err = openSecrets(ctx, s, sv); err == nil {
 		p.client, err = newDatadis(s, now, log)
 	}
@@ -73,9 +74,10 @@ func (p *pass) credentials(runID string) *vault.Credentials {
 	return vault.NewCredentials(p.servers.users, p.secrets.sealer, runID, p.settings.Run.Deadline)
 }
 
-// produce opens a run, or joins the one of its policy, and queues the accounts
-// of the sources.
-func (p *pass) produce(ctx context.Context, sc scope, slot string, sources []producer.Source, routes map[string]sdk.Route) (runs.Run, producer.Report, error) {
+// produce opens a run, or joins the one of its policy or slot, and queues the
+// accounts of the sources.
+func (p *pass) produce(ctx context.Context, sc scope, slot string, plugged *plugins) (runs.Run, producer.Report, error) {
+	sources, routes := plugged.grantors()
 	topics := make([]string, 0, len(routes))
 	for _, route := range routes {
 		topics = append(topics, route.Topic)
@@ -83,15 +85,22 @@ func (p *pass) produce(ctx context.Context, sc scope, slot string, sources []pro
 	if err := p.servers.ensureTopics(ctx, p.settings, topics...); err != nil {
 		return runs.Run{}, producer.Report{}, err
 	}
-	run, opened, err := p.open(ctx, sc, slot, routes)
-	if err != nil || run.State == runs.Finished {
-		return run, producer.Report{}, err
-	}
-	if opened {
-		if err := p.announceStart(ctx, run); err != nil {
+	for {
+		run, err := p.open(ctx, sc, slot, routes)
+		if err != nil || run.State == runs.Finished {
 			return run, producer.Report{}, err
 		}
+		report, err := p.fill(ctx, run, sources, plugged.failed)
+		if !errors.Is(err, queue.ErrSealed) { // it was over just before this producer was seen
+			return run, report, err
+		}
 	}
+}
+
+// fill queues the accounts of the sources for a run that this process has
+// joined, and says at the end what failed: nobody has to wait for a producer
+// that knows that it could not do it.
+func (p *pass) fill(ctx context.Context, run runs.Run, sources []producer.Source, failed map[string]string) (producer.Report, error) {
 	beating, stop := context.WithCancel(ctx)
 	var heart sync.WaitGroup
 	heart.Go(func() { p.beat(beating, run.ID) })
@@ -104,26 +113,42 @@ func (p *pass) produce(ctx context.Context, sc scope, slot string, sources []pro
 		Logger:      p.log.With("run", run.ID, "phase", "produce"),
 	})
 	report, err := step.Run(ctx, sources)
+	noted := maps.Clone(failed)
+	maps.Copy(noted, report.Failed)
 	if err != nil {
-		return run, report, fmt.Errorf("run %s: %w", run.ID, err)
+		err = fmt.Errorf("run %s: %w", run.ID, err)
+		for _, source := range sources {
+			noted[source.Name] = "the producer stopped before all of its accounts were queued"
+		}
 	}
-	return run, report, p.registry.Done(ctx, run.ID, p.process, report.Failed)
+	report.Failed = noted
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer cancel()
+	return report, errors.Join(err, p.registry.Done(last, run.ID, p.process, noted))
 }
 
-// open opens a run. One that is about to finish is waited for.
-func (p *pass) open(ctx context.Context, sc scope, slot string, routes map[string]sdk.Route) (runs.Run, bool, error) {
+// lastWords is how long a process that stops may take to say so.
+const lastWords = 10 * time.Second
+
+// open opens a run, or joins one, and announces its routes. One that is about
+// to finish is waited for.
+func (p *pass) open(ctx context.Context, sc scope, slot string, routes map[string]sdk.Route) (runs.Run, error) {
 	spec := runs.Spec{
 		Policy: string(sc.policy), Slot: slot, Started: p.now(), Life: p.settings.Run.Deadline,
-		From: sc.window.From, To: sc.window.To, Routes: routes,
+		From: sc.window.From, To: sc.window.To, Now: sc.start, Routes: routes,
 	}
 	for {
-		run, opened, err := p.registry.Open(ctx, p.process, spec)
-		if !errors.Is(err, runs.ErrSealed) {
-			return run, opened, err
+		run, err := p.registry.Open(ctx, p.process, spec)
+		switch {
+		case errors.Is(err, runs.ErrSealed):
+			if err := pause(ctx, time.Second); err != nil {
+				return run, err
+			}
+			continue
+		case err != nil || run.State == runs.Finished:
+			return run, err
 		}
-		if err := pause(ctx, time.Second); err != nil {
-			return run, false, err
-		}
+		return run, p.announceStart(ctx, run)
 	}
 }
 
@@ -142,11 +167,9 @@ func (p *pass) announceStart(ctx context.Context, run runs.Run) error {
 	return nil
 }
 
-// beatEvery is well below the time after which a producer counts as lost.
-const beatEvery = time.Minute
-
 func (p *pass) beat(ctx context.Context, runID string) {
-	for pause(ctx, beatEvery) == nil {
+	every := p.settings.Run.ProducerSilence / 10 // a few that are lost do no harm
+	for pause(ctx, every) == nil {
 		if err := p.registry.Beat(ctx, runID, p.process); err != nil && ctx.Err() == nil {
 			p.log.Warn("the producer cannot say that it is alive", "error", err)
 		}
@@ -163,38 +186,6 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	}
-}
-
-// listers is how many accounts a process lists at the same time.
-const listers = 4
-
-// consume lists and downloads until the run is finished, or the context ends;
-// then what is in hand is finished or handed back.
-func (p *pass) consume(ctx context.Context, run runs.Run) error {
-	q := openQueues(p.settings, p.servers, run.ID, p.log)
-	log := p.log.With("run", run.ID)
-	tending, stopTending := context.WithCancel(context.WithoutCancel(ctx))
-	var tenders, workers sync.WaitGroup
-	tenders.Go(func() { q.users.Run(tending) })
-	tenders.Go(func() { q.devices.Run(tending) })
-	defer tenders.Wait()
-	defer stopTending()
-
-	working, stopWorking := context.WithCancelCause(ctx)
-	for _, pool := range []worker.Pool{
-		{Queue: q.users, Step: p.lister(run, q, log), Workers: listers},
-		{Queue: q.devices, Step: p.downloader(run, log), Workers: p.settings.Run.Workers},
-	} {
-		pool.Name, pool.Drain, pool.Logger = p.process, p.settings.Run.DrainTimeout, log
-		workers.Go(func() { pool.Run(working) })
-	}
-	err := p.finisher(run, q, log).Run(ctx)
-	stopWorking(err)
-	workers.Wait()
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return err
 }
 
 func (p *pass) lister(run runs.Run, q queues, log *slog.Logger) *lister.Lister {
@@ -230,7 +221,7 @@ func (p *pass) downloader(run runs.Run, log *slog.Logger) *downloader.Downloader
 
 func (p *pass) outlet(run runs.Run) *outlet {
 	o := &outlet{
-		publisher: p.servers.publisher, archive: p.servers.archive, routes: run.Routes,
+		publisher: p.servers.publisher, archive: p.servers.archive, registry: p.registry, routes: run.Routes,
 		static: p.settings.Kafka.StaticTopic, run: run.ID,
 	}
 	if p.settings.Kafka.Raw.Enabled {

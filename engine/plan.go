@@ -24,13 +24,31 @@ func (p *plan) flags(cmd *cobra.Command) {
 	f.StringVar(&p.policy, "policy", string(ledger.Last), "what to ask for: `last` (the months still growing) or repair (every incomplete month); a new supply is asked for in full either way")
 	f.StringVar(&p.from, "from", "", "first `month` to ask for, YYYY-MM; overrides datadis.months")
 	f.StringVar(&p.to, "to", "", "last `month` to ask for, YYYY-MM")
-	f.StringVar(&p.now, "now", "", "simulated `time`, RFC 3339: the clock starts there (as run.now)")
+	nowFlag(cmd, &p.now)
+}
+
+// nowFlag adds --now to a command.
+func nowFlag(cmd *cobra.Command, to *string) {
+	cmd.Flags().StringVar(to, "now", "", "simulated `time`, RFC 3339: the clock starts there (as run.now)")
+}
+
+// simulated is when the simulated clock starts; zero for the real one.
+func simulated(s *settings.Settings, flag string) (time.Time, error) {
+	if flag == "" {
+		return s.Run.Now, nil
+	}
+	start, err := time.Parse(time.RFC3339, flag)
+	if err != nil {
+		return time.Time{}, wrongUsage(fmt.Errorf("--now: %q is no time; write it as 2026-11-23T02:00:00Z", flag))
+	}
+	return start, nil
 }
 
 // scope is a plan that makes sense.
 type scope struct {
 	policy ledger.Policy
 	window ledger.Window // as of when the run starts
+	start  time.Time     // of the simulated clock; zero for the real one
 	now    func() time.Time
 }
 
@@ -40,13 +58,11 @@ func (p *plan) scope(s *settings.Settings) (scope, error) {
 	if err != nil {
 		return scope{}, wrongUsage(fmt.Errorf("--policy: %w", err))
 	}
-	start := s.Run.Now
-	if p.now != "" {
-		if start, err = time.Parse(time.RFC3339, p.now); err != nil {
-			return scope{}, wrongUsage(fmt.Errorf("--now: %q is no time; write it as 2026-11-23T02:00:00Z", p.now))
-		}
+	start, err := simulated(s, p.now)
+	if err != nil {
+		return scope{}, err
 	}
-	sc := scope{policy: policy, now: clock(start)}
+	sc := scope{policy: policy, start: start, now: clock(start)}
 	sc.window = ledger.WindowAt(sc.now(), s.Datadis.Months)
 	for _, end := range []struct {
 		flag, text string

@@ -18,6 +18,16 @@ type standing struct {
 	Chunks, Readings       int64
 }
 
+// add adds how far another run has come.
+func (s *standing) add(other standing) {
+	s.Accounts += other.Accounts
+	s.AccountsDone += other.AccountsDone
+	s.Supplies += other.Supplies
+	s.SuppliesDone += other.SuppliesDone
+	s.Chunks += other.Chunks
+	s.Readings += other.Readings
+}
+
 // progress shows how far a run has come: bars with rate and remaining time on
 // a terminal, a log line now and then elsewhere.
 type progress struct {
@@ -92,7 +102,7 @@ func (p *progress) watch(ctx context.Context, log *slog.Logger, look func(contex
 			continue // whoever works on the run reports it
 		}
 		p.show(now)
-		if p.bars == nil && time.Since(last) >= logEvery {
+		if p.bars == nil && now.Accounts > 0 && time.Since(last) >= logEvery {
 			last = time.Now()
 			p.line()
 		}
@@ -124,9 +134,14 @@ func (p *progress) line() {
 	p.log.Info("progress", attrs...)
 }
 
-// finish leaves the bars as they are, and ends.
+// finish shows the last standing, and ends.
 func (p *progress) finish(last standing) {
 	p.show(last)
+	p.end()
+}
+
+// end leaves the bars as they are.
+func (p *progress) end() {
 	if p.bars == nil {
 		return
 	}

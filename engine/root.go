@@ -10,10 +10,13 @@ import (
 // commands builds every command. To add one, write its file and name its
 // function here.
 var commands = []func(*app) *cobra.Command{
+	newConsumerCommand,
 	newDeadCommand,
 	newDoctorCommand,
+	newHarmonizerCommand,
 	newLedgerCommand,
 	newPluginsCommand,
+	newProducerCommand,
 	newRunCommand,
 	newSecretCommand,
 	newSimulateCommand,

@@ -71,6 +71,7 @@ type Config struct {
 	BatchItems int           // items handed over in one call at most; 100 if 0
 	Linger     time.Duration // how long a batch waits for more; 200 ms if 0
 	Patience   time.Duration // after which an unavailable plugin is tried again at the latest; 1 min if 0
+	Drain      time.Duration // that the batch in hand may take once the context has ended
 
 	OnEnd  func(run string) // called after the plugin was told of a run's end; may be nil
 	Logger *slog.Logger
@@ -84,6 +85,8 @@ type Harmonizer struct {
 	begun   map[string]bool
 	runs    map[string]envelope.Started
 	ends    []end
+
+	stopping <-chan struct{} // closed when nothing more is to be begun
 }
 
 // New returns a Harmonizer.
@@ -109,6 +112,9 @@ func New(config Config) *Harmonizer {
 // Run harmonizes until the context ends, or the plugin says that it cannot
 // work until somebody mends its target.
 func (h *Harmonizer) Run(ctx context.Context) error {
+	hands, stop := h.drained(ctx)
+	defer stop()
+	h.stopping = ctx.Done()
 	for {
 		messages, err := h.Input.Poll(ctx, h.BatchItems, h.Linger)
 		if ctx.Err() != nil {
@@ -117,9 +123,26 @@ func (h *Harmonizer) Run(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("harmonizer %s: read: %w", h.Name, err)
 		}
-		if err := h.take(ctx, messages); err != nil {
+		if err := h.take(hands, messages); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
 			return fmt.Errorf("harmonizer %s: %w", h.Name, err)
 		}
+	}
+}
+
+// drained is a context that ends some time after ctx does: what the plugin has
+// begun is finished and committed, rather than done twice.
+func (h *Harmonizer) drained(ctx context.Context) (context.Context, func()) {
+	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(h.Drain, func() { cancel(context.Cause(ctx)) })
+		context.AfterFunc(late, func() { timer.Stop() })
+	})
+	return late, func() {
+		stop()
+		cancel(context.Canceled)
 	}
 }
 

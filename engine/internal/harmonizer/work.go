@@ -79,7 +79,7 @@ func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[
 			}
 			retries++
 			items = pick(items, keep)
-			if err := wait(ctx, max(after, firstPause)); err != nil {
+			if err := h.wait(ctx, max(after, firstPause)); err != nil {
 				return err
 			}
 			continue
@@ -98,7 +98,7 @@ func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[
 			return halve(ctx, h, items, do, err)
 		}
 		h.Logger.Warn("plugin failed; the batch is handed over again", "harmonizer", h.Name, "items", len(items), "error", err)
-		if err := wait(ctx, max(after, pause)); err != nil {
+		if err := h.wait(ctx, max(after, pause)); err != nil {
 			return err
 		}
 		pause = min(2*pause, h.Patience)
@@ -193,19 +193,25 @@ func persist(ctx context.Context, h *Harmonizer, do func() error) error {
 			return err
 		}
 		h.Logger.Warn("plugin failed; it is called again", "harmonizer", h.Name, "error", err)
-		if err := wait(ctx, max(after, pause)); err != nil {
+		if err := h.wait(ctx, max(after, pause)); err != nil {
 			return err
 		}
 	}
 }
 
-// wait pauses, unless the context ends.
-func wait(ctx context.Context, d time.Duration) error {
+// errStopping says that the process stops while a plugin is not available: the
+// items stay uncommitted, and are handed over again.
+var errStopping = errors.New("the process stops while the plugin is not available")
+
+// wait pauses, unless the context ends, or nothing more is to be begun.
+func (h *Harmonizer) wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
+	case <-h.stopping:
+		return errStopping
 	case <-timer.C:
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ import (
 const (
 	allKey     = "dd:{runs}:all"     // ZSET of run ids by start
 	currentKey = "dd:{runs}:current" // HASH policy → the run that is not finished
+	routesKey  = "dd:{runs}:routes"  // HASH source → its latest route
 )
 
 func runKey(id string) string       { return "dd:{runs}:r:" + id }     // HASH of the run
@@ -29,12 +31,11 @@ func failedKey(id string) string    { return "dd:{runs}:f:" + id }     // SET of
 func finalKey(id string) string     { return "dd:{runs}:final:" + id } // who announces the end
 func slotKey(slot string) string    { return "dd:{runs}:slot:" + slot }
 
-// Silent is how long a producer may be silent before it counts as lost.
-const Silent = 10 * time.Minute
-
 var (
-	//go:embed reserve.lua
-	reserveSource string
+	//go:embed open.lua
+	openSource string
+	//go:embed forget.lua
+	forgetSource string
 	//go:embed join.lua
 	joinSource string
 	//go:embed producers.lua
@@ -42,7 +43,8 @@ var (
 	//go:embed finish.lua
 	finishSource string
 
-	reserveScript   = redis.NewScript(reserveSource)
+	openScript      = redis.NewScript(openSource)
+	forgetScript    = redis.NewScript(forgetSource)
 	joinScript      = redis.NewScript(joinSource)
 	producersScript = redis.NewScript(producersSource)
 	finishScript    = redis.NewScript(finishSource)
@@ -63,8 +65,11 @@ type Registry struct {
 	silent time.Duration
 }
 
-// NewRegistry returns the registry in a Redis.
-func NewRegistry(client redis.UniversalClient) *Registry { return &Registry{client, Silent} }
+// NewRegistry returns the registry in a Redis. A producer that is silent for
+// longer than the given time counts as lost.
+func NewRegistry(client redis.UniversalClient, silent time.Duration) *Registry {
+	return &Registry{client, silent}
+}
 
 // newID is an id that sorts by time.
 func newID(now time.Time) (string, error) {
@@ -76,76 +81,71 @@ func newID(now time.Time) (string, error) {
 }
 
 // Open opens a run for a producer, or joins the one that its policy, or its
-// slot, has already; opened tells which. A run of the slot that is finished is
-// returned as it is: there is nothing to do. It fails with ErrSealed.
-func (r *Registry) Open(ctx context.Context, producer string, spec Spec) (run Run, opened bool, err error) {
+// slot, has already. A run of the slot that is finished is returned as it is:
+// there is nothing to do. It fails with ErrSealed.
+func (r *Registry) Open(ctx context.Context, producer string, spec Spec) (Run, error) {
 	candidate, err := newID(time.Now())
 	if err != nil {
-		return Run{}, false, err
+		return Run{}, err
 	}
-	if err := r.write(ctx, candidate, spec); err != nil {
-		return Run{}, false, err
+	slot := slotKey(spec.Slot)
+	if spec.Slot == "" {
+		slot = slotKey(candidate) // of its own
 	}
-	slot := spec.Slot
-	if slot == "" {
-		slot = candidate // of its own
+	for {
+		id, err := r.open(ctx, candidate, producer, slot, spec)
+		if err != nil {
+			return Run{}, err
+		}
+		if id == candidate {
+			return r.Get(ctx, id)
+		}
+		run, err := r.join(ctx, id, producer, spec)
+		if !errors.Is(err, ErrUnknown) {
+			return run, err
+		}
+		// A server that lost data may know of a run that it does not have.
+		err = forgetScript.Run(ctx, r.client, []string{currentKey, slot}, spec.Policy, id).Err()
+		if err != nil {
+			return Run{}, fmt.Errorf("forget run %s, which is gone: %w", id, err)
+		}
 	}
-	id, err := reserveScript.Run(ctx, r.client, []string{currentKey, slotKey(slot), allKey},
-		spec.Policy, candidate, slotLife.Milliseconds(), time.Now().UnixMilli()).Text()
-	if err != nil {
-		return Run{}, false, fmt.Errorf("open a run: %w", err)
-	}
-	opened = id == candidate
-	if opened {
-		err = r.client.Persist(ctx, runKey(candidate)).Err()
-	} else {
-		err = r.client.Del(ctx, runKey(candidate)).Err()
-	}
-	if err != nil {
-		return Run{}, false, fmt.Errorf("open a run: %w", err)
-	}
-	if run, err = r.join(ctx, id, producer, spec); err != nil {
-		return Run{}, false, err
-	}
-	return run, opened, nil
 }
 
 // slotLife is how long a slot is remembered: longer than a late CronJob may be.
 const slotLife = 7 * 24 * time.Hour
 
-// write writes a run that nobody knows of yet.
-func (r *Registry) write(ctx context.Context, id string, spec Spec) error {
-	server, err := r.client.Time(ctx).Result()
+// open makes the candidate the run of its policy and slot, unless there is one;
+// it returns the id of the run that they have.
+func (r *Registry) open(ctx context.Context, candidate, producer, slot string, spec Spec) (string, error) {
+	fields := []any{
+		"slot", spec.Slot, "started", text(spec.Started),
+		"from", spec.From.String(), "to", spec.To.String(), "now", text(spec.Now),
+	}
+	args := append([]any{
+		spec.Policy, candidate, slotLife.Milliseconds(), spec.Life.Milliseconds(), producer, len(fields) / 2,
+	}, fields...)
+	routes, err := routeArgs(spec.Routes)
 	if err != nil {
-		return fmt.Errorf("open a run: %w", err)
+		return "", err
 	}
-	fields := map[string]any{
-		"policy": spec.Policy, "slot": spec.Slot, "state": string(Open),
-		"started": text(spec.Started), "deadline": text(server.Add(spec.Life)),
-		"from": spec.From.String(), "to": spec.To.String(), "now": text(spec.Now),
-	}
-	_, err = r.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
-		tx.HSet(ctx, runKey(id), fields)
-		tx.Expire(ctx, runKey(id), time.Hour) // unless it becomes the one
-		return nil
-	})
+	keys := []string{currentKey, slot, allKey, runKey(candidate), producersKey(candidate), routesKey}
+	id, err := openScript.Run(ctx, r.client, keys, append(args, routes...)...).Text()
 	if err != nil {
-		return fmt.Errorf("open a run: %w", err)
+		return "", fmt.Errorf("open a run: %w", err)
 	}
-	return nil
+	return id, nil
 }
 
-// join makes the producer known to the run, and its routes.
+// join makes the producer known to the run, and its routes. It fails with
+// ErrSealed and ErrUnknown.
 func (r *Registry) join(ctx context.Context, id, producer string, spec Spec) (Run, error) {
-	args := []any{producer}
-	for source, route := range spec.Routes {
-		value, err := json.Marshal(route)
-		if err != nil {
-			return Run{}, fmt.Errorf("route of source %s: %w", source, err)
-		}
-		args = append(args, routePrefix+source, value)
+	routes, err := routeArgs(spec.Routes)
+	if err != nil {
+		return Run{}, err
 	}
-	state, err := joinScript.Run(ctx, r.client, []string{runKey(id), producersKey(id)}, args...).Text()
+	keys := []string{runKey(id), producersKey(id), routesKey}
+	state, err := joinScript.Run(ctx, r.client, keys, append([]any{producer}, routes...)...).Text()
 	if err != nil {
 		return Run{}, fmt.Errorf("join run %s: %w", id, err)
 	}
@@ -153,6 +153,36 @@ func (r *Registry) join(ctx context.Context, id, producer string, spec Spec) (Ru
 		return Run{}, fmt.Errorf("join run %s: %w", id, ErrSealed)
 	}
 	return r.Get(ctx, id)
+}
+
+// routeArgs are sources and their routes by turns, as scripts take them.
+func routeArgs(routes map[string]sdk.Route) ([]any, error) {
+	args := make([]any, 0, 2*len(routes))
+	for source, route := range routes {
+		value, err := json.Marshal(route)
+		if err != nil {
+			return nil, fmt.Errorf("route of source %s: %w", source, err)
+		}
+		args = append(args, source, value)
+	}
+	return args, nil
+}
+
+// Routes lists the latest route of every source that ever took part in a run.
+func (r *Registry) Routes(ctx context.Context) (map[string]sdk.Route, error) {
+	fields, err := r.client.HGetAll(ctx, routesKey).Result()
+	if err != nil {
+		return nil, fmt.Errorf("read the routes of the sources: %w", err)
+	}
+	routes := make(map[string]sdk.Route, len(fields))
+	for source, value := range fields {
+		var route sdk.Route
+		if err := json.Unmarshal([]byte(value), &route); err != nil {
+			return nil, fmt.Errorf("read the route of source %s: %w", source, err)
+		}
+		routes[source] = route
+	}
+	return routes, nil
 }
 
 // Fields of a run whose names go on with a source.
@@ -185,7 +215,8 @@ func parse(id string, f map[string]string) (Run, error) {
 	}
 	var problems []error
 	for name, to := range map[string]*time.Time{
-		"started": &run.Started, "deadline": &run.Deadline, "now": &run.Now, "finished": &run.Finished,
+		"started": &run.Started, "opened": &run.Opened, "deadline": &run.Deadline, "now": &run.Now,
+		"finished": &run.Finished, "ended": &run.Ended,
 	} {
 		at, err := parseTime(f[name])
 		*to = at
@@ -226,22 +257,13 @@ func parseTime(text string) (time.Time, error) {
 
 // Unfinished lists the runs that are not finished, the oldest first.
 func (r *Registry) Unfinished(ctx context.Context) ([]Run, error) {
-	runs, err := r.Recent(ctx, recentRuns)
+	ids, err := r.client.HVals(ctx, currentKey).Result()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the runs that are not finished: %w", err)
 	}
-	var unfinished []Run
-	for i := len(runs) - 1; i >= 0; i-- {
-		if runs[i].State != Finished {
-			unfinished = append(unfinished, runs[i])
-		}
-	}
-	return unfinished, nil
+	slices.Sort(ids) // by time
+	return r.all(ctx, ids)
 }
-
-// recentRuns is how far back Unfinished looks: each policy has one run at most
-// that is not finished.
-const recentRuns = 20
 
 // Recent lists the latest runs, the newest first.
 func (r *Registry) Recent(ctx context.Context, most int64) ([]Run, error) {
@@ -249,6 +271,11 @@ func (r *Registry) Recent(ctx context.Context, most int64) ([]Run, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
 	}
+	return r.all(ctx, ids)
+}
+
+// all reads runs, but for those that are forgotten meanwhile.
+func (r *Registry) all(ctx context.Context, ids []string) ([]Run, error) {
 	runs := make([]Run, 0, len(ids))
 	for _, id := range ids {
 		run, err := r.Get(ctx, id)

@@ -16,7 +16,8 @@ type Run struct {
 	Slot     string // the scheduled time that it was opened for; "" if none
 	State    State
 	Started  time.Time // by the engine's clock, which may be simulated
-	Deadline time.Time // by the clock of Redis
+	Opened   time.Time // by the clock of Redis, as the next one
+	Deadline time.Time
 	From, To sdk.Month // what is asked for, both included
 	Now      time.Time // where the simulated clock stood when the run was opened; zero for the real time
 
@@ -26,7 +27,8 @@ type Run struct {
 	LostProducer  bool // a producer fell silent before it was done
 
 	Outcome  sdk.Outcome // once finished
-	Finished time.Time
+	Finished time.Time   // by the engine's clock
+	Ended    time.Time   // the same, by the clock of Redis
 }
 
 // State of a run.

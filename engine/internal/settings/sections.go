@@ -107,7 +107,10 @@ type Run struct {
 	Lease        time.Duration
 	Workers      int
 	DrainTimeout time.Duration
-	Now          time.Time // zero: the real time
+
+	ProducerSilence time.Duration
+
+	Now time.Time // zero: the real time
 }
 
 func (r *Run) fields() []field {
@@ -116,6 +119,7 @@ func (r *Run) fields() []field {
 		duration(&r.Lease, "run.lease", 60*time.Second, time.Second, "How soon the work of a crashed process is taken up by another."),
 		integer(&r.Workers, "run.workers", 16, 1, 10_000, "Items that one process works on at the same time."),
 		duration(&r.DrainTimeout, "run.drain_timeout", 190*time.Second, 0, "How long calls in flight may go on after SIGTERM. Keep it above datadis.timeout: a call that is cut counts for Datadis."),
+		duration(&r.ProducerSilence, "run.producer_silence", 10*time.Minute, time.Second, "After how long without a heartbeat a producer counts as lost; its run then ends without it, with outcome partial."),
 		instant(&r.Now, "run.now", "Simulated time: the clock that plans and records starts here. For trials only; leave it out for the real time."),
 	}
 }

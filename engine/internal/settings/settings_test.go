@@ -76,7 +76,7 @@ const complete = `{
               "static_topic": "h", "control_topic": "c", "dead_topic": "d",
               "raw": {"enabled": false, "topic": "r"}, "partitions": 3, "replication": 2, "final_message": true},
   "plugins": {"paths": ["bin/plugins", "/opt/more"], "config_dir": "secrets", "lock": "lock.json", "locked": true},
-  "run":     {"deadline": "10h", "lease": "30s", "workers": 4, "drain_timeout": "100s", "now": "2026-03-01T06:00:00Z"},
+  "run":     {"deadline": "10h", "lease": "30s", "workers": 4, "drain_timeout": "100s", "producer_silence": "5m", "now": "2026-03-01T06:00:00Z"},
   "secrets": {"keys": [{"id": 2, "key": "` + aKey + `"}, {"id": 1, "key": {"env": "OLD_KEY"}}]},
   "data_dir": "/var/lib/engine",
   "http":    {"listen": ":9090"},
