@@ -7,10 +7,9 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/login"
+	"github.com/datadis-engine/datadis/engine/internal/pace"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/engine/internal/vault"
 	"github.com/datadis-engine/datadis/sdk"
@@ -75,13 +74,13 @@ func (s *sessions) Session(ctx context.Context, id string) (*datadis.Session, sd
 }
 
 // newDatadis makes the client of Datadis.
-func newDatadis(s *settings.Settings, now func() time.Time, log *slog.Logger) (*datadis.Client, error) {
+func newDatadis(s *settings.Settings, sv *servers, now func() time.Time, log *slog.Logger) (*datadis.Client, error) {
 	c := datadis.Default()
 	c.BaseURL, c.API, c.Timeout = s.Datadis.BaseURL, s.Datadis.API, s.Datadis.Timeout
 	c.MaxInFlight, c.MaxInFlightPerLogin = s.Datadis.MaxInFlight, s.Datadis.MaxInFlightPerLogin
 	c.LoginRetry, c.Now, c.Logger = s.Datadis.LoginRetry, now, log
 	if perSecond := s.Datadis.RequestsPerSecond; perSecond > 0 {
-		c.Limiter = rate.NewLimiter(rate.Limit(perSecond), max(1, int(perSecond)))
+		c.Limiter = pace.New(sv.users, perSecond, log)
 	}
 	c.LoginTimeout = min(c.LoginTimeout, c.Timeout)
 	return datadis.New(c)

@@ -16,6 +16,7 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/entitlement"
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/finisher"
+	"github.com/datadis-engine/datadis/engine/internal/hold"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
 	"github.com/datadis-engine/datadis/engine/internal/lister"
@@ -36,6 +37,7 @@ type pass struct {
 	secrets  *secrets
 	registry *runs.Registry
 	client   *datadis.Client
+	holds    *hold.Holds
 	process  string // names this process in leases
 	now      func() time.Time
 }
@@ -47,8 +49,9 @@ func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now f
 		return nil, err
 	}
 	p := &pass{settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users, s.Run.ProducerSilence), process: processName(), now: now}
+	p.holds = hold.New(sv.devices, p.process, s.Run.Lease, log)
 	if p.secrets, err = openSecrets(ctx, s, sv); err == nil {
-		p.client, err = newDatadis(s, now, log)
+		p.client, err = newDatadis(s, sv, now, log)
 	}
 	if err != nil {
 		return nil, errors.Join(err, sv.close.run())
@@ -210,6 +213,7 @@ func (p *pass) downloader(run runs.Run, log *slog.Logger) *downloader.Downloader
 		Sessions: &sessions{p.client, p.credentials(run.ID)},
 		Outlet:   p.outlet(run),
 		Statics:  ledger.NewStatics(p.servers.store, p.ledgerConfig()),
+		Holds:    holds{p.holds},
 		Now:      p.now,
 		Logger:   log,
 	}

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
+	"github.com/datadis-engine/datadis/engine/internal/downloader"
+	"github.com/datadis-engine/datadis/engine/internal/hold"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/lister"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
@@ -55,6 +58,20 @@ func (q deviceQueue) Merge(ctx context.Context, access job.Access) error {
 }
 
 var _ lister.Devices = deviceQueue{}
+
+// holds are the holds of supplies as the downloader takes them.
+type holds struct{ *hold.Holds }
+
+// Take implements downloader.Holds.
+func (h holds) Take(ctx context.Context, cups sdk.CUPS) (context.Context, func(), error) {
+	held, release, err := h.Holds.Take(ctx, string(cups.Key()))
+	if errors.Is(err, hold.ErrHeld) {
+		err = downloader.ErrBusy
+	}
+	return held, release, err
+}
+
+var _ downloader.Holds = holds{}
 
 // failures is where the lister notes failed grants.
 type failures struct {

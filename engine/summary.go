@@ -91,9 +91,10 @@ func (s summary) write(out io.Writer) error {
 	if err := printList(&printer{out: out}, s.Sources, summaryColumns...); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "\nasked %s, unchanged %s, from raw copies %s, refused as repeated %s, failed calls %s, shrunk %s\n",
+	fmt.Fprintf(out, "\nasked %s, unchanged %s, from raw copies %s, refused as repeated %s, failed calls %s, shrunk %s, reclaimed %s\n",
 		grouped(s.Counts[job.Asked]), grouped(s.Counts[job.Unchanged]), grouped(s.Counts[job.FromRaw]),
-		grouped(s.Counts[job.Refused]), grouped(s.Counts[job.Failed]), grouped(s.Counts[job.Shrunk]))
+		grouped(s.Counts[job.Refused]), grouped(s.Counts[job.Failed]), grouped(s.Counts[job.Shrunk]),
+		grouped(s.Counts["users_reclaimed"]+s.Counts["devices_reclaimed"]))
 	for _, source := range slices.Sorted(maps.Keys(s.FailedSources)) {
 		fmt.Fprintf(out, "source %s failed: %s\n", source, s.FailedSources[source])
 	}

@@ -61,6 +61,17 @@ type Statics interface {
 	Published(ctx context.Context, cups sdk.CUPS, account string, sources []string) error
 }
 
+// Holds keeps two runs from working on one supply at the same time: Datadis
+// would refuse what both ask.
+type Holds interface {
+	// Take fails with ErrBusy. The returned context ends when the hold is lost;
+	// release gives it back.
+	Take(ctx context.Context, cups sdk.CUPS) (held context.Context, release func(), err error)
+}
+
+// ErrBusy says that somebody else works on the supply.
+var ErrBusy = errors.New("another run works on the supply")
+
 // Config of a Downloader.
 type Config struct {
 	Run    string
@@ -73,6 +84,7 @@ type Config struct {
 	Outlet   Outlet
 	Copies   Copies // nil: raw copies are not kept
 	Statics  Statics
+	Holds    Holds
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -97,12 +109,28 @@ func (d *Downloader) Handle(ctx context.Context, body []byte, attempt int) job.V
 		return job.Verdict{Action: job.Bury, Failure: job.Failure{Class: "schema", Reason: err.Error()}}
 	}
 	cups := device.Accesses[0].CUPS
+	held, release, err := d.Holds.Take(ctx, cups)
+	if errors.Is(err, ErrBusy) {
+		return job.Verdict{Action: job.Release, Delay: busyDelay}
+	}
+	if err != nil {
+		return job.Verdict{Action: job.Retry, Delay: busyDelay, Failure: job.Failure{Class: "engine_error", Reason: err.Error()}}
+	}
+	defer release()
+	return d.handle(held, device, attempt)
+}
+
+// busyDelay is when to look again whether another run is done with a supply.
+const busyDelay = 5 * time.Second
+
+func (d *Downloader) handle(ctx context.Context, device job.Device, attempt int) job.Verdict {
+	cups := device.Accesses[0].CUPS
 	t := &task{
 		Downloader: d, device: device, cups: cups, last: attempt > len(retryDelays),
 		sessions: make(map[string]*session),
 		log:      d.Logger.With("phase", "download", "cups", cups, "attempt", attempt),
 	}
-	err = t.run(ctx)
+	err := t.run(ctx)
 	verdict := t.verdict(ctx, attempt, err)
 	if verdict.Action == job.Bury {
 		for _, source := range device.Sources() {
