@@ -1,32 +1,30 @@
 #!/usr/bin/env bash
-# test.sh [--all]: everything that CI runs. Installs a redis-server where there
-# is none and it may, and says at the end which real servers the tests ran on.
+# test.sh [--all]: everything that CI runs. Brings up the servers that the tests
+# need, installs what is missing for that where it may, and says at the end which
+# real servers the tests ran on.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 redis=yes
-kafka="no (embedded broker only; DATADIS_TEST_KAFKA names a real one)"
+kafka=yes
 
-install_redis() {
-  command -v redis-server >/dev/null && return
-  local as=()
-  if [[ $(id -u) != 0 ]]; then
-    command -v sudo >/dev/null || return 1
-    as=(sudo -n)
-  fi
-  command -v apt-get >/dev/null || return 1
-  echo "test: installing redis-server"
-  "${as[@]}" apt-get update -qq && "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server >/dev/null
-}
-
-if ! install_redis || ! command -v redis-server >/dev/null; then
+if ! command -v redis-server >/dev/null && ! scripts/apt-install.sh redis-server; then
   echo "test: there is no redis-server, and it cannot be installed here." >&2
   echo "      Install it: apt-get install redis-server, dnf install redis, brew install redis." >&2
   exit 1
 fi
-# The Kafka suites run on the embedded broker, and on a real one if an address
-# is given.
-if [[ -n ${DATADIS_TEST_KAFKA:-} ]]; then kafka=yes; fi
+
+# The Kafka suites run on the embedded broker, and on a real one: that of
+# DATADIS_TEST_KAFKA if it is set, else one that each test binary starts.
+# Where its jars are given, tests fail rather than leave it out.
+why=$(mktemp)
+trap 'rm -f "$why"' EXIT
+if jars=$(scripts/kafka-jars.sh 2>"$why"); then
+  export DATADIS_TEST_KAFKA_JARS=$jars
+elif [[ -z ${DATADIS_TEST_KAFKA:-} ]]; then
+  kafka="no ($(tail -n 1 "$why"))"
+fi
+cat "$why" >&2
 
 scripts/lint.sh
 

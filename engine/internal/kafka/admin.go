@@ -8,15 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
-
-	"github.com/datadis-engine/datadis/engine/internal/envelope"
 )
-
-// metadataTimeout bounds the one call that takes no context.
-const metadataTimeout = 20 * time.Second
 
 // Admin creates topics and asks for offsets. It is for concurrent use.
 type Admin struct {
@@ -103,16 +97,20 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		return fmt.Errorf("kafka: create topics: %w", err)
 	}
 	var problems []error
-	var existing []TopicSpec
+	var there, existing []TopicSpec
 	for _, result := range results {
+		spec := specs[slices.IndexFunc(specs, func(s TopicSpec) bool { return s.Name == result.Topic })]
 		switch result.Error.Code() {
 		case kafka.ErrNoError:
+			there = append(there, spec)
 		case kafka.ErrTopicAlreadyExists:
-			i := slices.IndexFunc(specs, func(s TopicSpec) bool { return s.Name == result.Topic })
-			existing = append(existing, specs[i])
+			there, existing = append(there, spec), append(existing, spec)
 		default:
 			problems = append(problems, fmt.Errorf("kafka: create topic %s: %w", result.Topic, result.Error))
 		}
+	}
+	if err := a.awaitTopics(ctx, there); err != nil {
+		return errors.Join(append(problems, err)...)
 	}
 	if err := a.checkPolicies(ctx, existing); err != nil {
 		problems = append(problems, err)
@@ -145,92 +143,4 @@ func (a *Admin) checkPolicies(ctx context.Context, specs []TopicSpec) error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// EndOffsets is, per topic and partition, the offset that the next message will
-// get. A topic that does not exist is an error.
-func (a *Admin) EndOffsets(ctx context.Context, topics []string) (envelope.EndOffsets, error) {
-	partitions, err := a.partitions(ctx, topics)
-	if err != nil || len(partitions) == 0 {
-		return envelope.EndOffsets{}, err
-	}
-	ask := map[kafka.TopicPartition]kafka.OffsetSpec{}
-	for _, p := range partitions {
-		ask[p] = kafka.LatestOffsetSpec
-	}
-	result, err := a.client.ListOffsets(ctx, ask, kafka.SetAdminIsolationLevel(kafka.IsolationLevelReadUncommitted))
-	if err != nil {
-		return nil, fmt.Errorf("kafka: ask for end offsets: %w", err)
-	}
-	ends := envelope.EndOffsets{}
-	for p, info := range result.ResultInfos {
-		if info.Error.Code() != kafka.ErrNoError {
-			return nil, fmt.Errorf("kafka: ask for the end of %s/%d: %w", *p.Topic, p.Partition, info.Error)
-		}
-		setOffset(ends, p, int64(info.Offset))
-	}
-	return ends, nil
-}
-
-// GroupOffsets is, per topic and partition, the offset that a group has
-// committed: that of the next message it will read. Partitions without a commit
-// are left out.
-func (a *Admin) GroupOffsets(ctx context.Context, group string, topics []string) (envelope.EndOffsets, error) {
-	offsets := envelope.EndOffsets{}
-	partitions, err := a.partitions(ctx, topics)
-	if err != nil || len(partitions) == 0 {
-		return offsets, err
-	}
-	result, err := a.client.ListConsumerGroupOffsets(ctx,
-		[]kafka.ConsumerGroupTopicPartitions{{Group: group, Partitions: partitions}})
-	if err != nil {
-		return nil, fmt.Errorf("kafka: ask for the offsets of group %s: %w", group, err)
-	}
-	for _, g := range result.ConsumerGroupsTopicPartitions {
-		for _, p := range g.Partitions {
-			if p.Error != nil {
-				return nil, fmt.Errorf("kafka: ask for the offset of group %s in %s/%d: %w", group, *p.Topic, p.Partition, p.Error)
-			}
-			if p.Offset >= 0 {
-				setOffset(offsets, p, int64(p.Offset))
-			}
-		}
-	}
-	return offsets, nil
-}
-
-func setOffset(offsets envelope.EndOffsets, p kafka.TopicPartition, offset int64) {
-	if offsets[*p.Topic] == nil {
-		offsets[*p.Topic] = map[int32]int64{}
-	}
-	offsets[*p.Topic][p.Partition] = offset
-}
-
-// partitions lists the partitions of the topics.
-func (a *Admin) partitions(ctx context.Context, topics []string) ([]kafka.TopicPartition, error) {
-	return partitions(ctx, topics, a.client.GetMetadata)
-}
-
-// partitions lists the partitions of the topics as the given client sees them.
-func partitions(
-	ctx context.Context, topics []string, metadata func(*string, bool, int) (*kafka.Metadata, error),
-) ([]kafka.TopicPartition, error) {
-	var found []kafka.TopicPartition
-	for _, topic := range topics {
-		if err := context.Cause(ctx); err != nil {
-			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, err)
-		}
-		answer, err := metadata(&topic, false, int(metadataTimeout.Milliseconds()))
-		if err != nil {
-			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, err)
-		}
-		info := answer.Topics[topic]
-		if info.Error.Code() != kafka.ErrNoError {
-			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, info.Error)
-		}
-		for _, p := range info.Partitions {
-			found = append(found, kafka.TopicPartition{Topic: &topic, Partition: p.ID})
-		}
-	}
-	return found, nil
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/datadis-engine/datadis/engine/internal/loopback"
 )
 
 const (
@@ -23,7 +25,7 @@ func Cluster(t testing.TB) *Backend {
 	nodes := make([]*redis.Client, masters)
 	for i := range nodes {
 		s := Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-			"--cluster-port", strconv.Itoa(freePort(t)))
+			"--cluster-port", strconv.Itoa(loopback.Port(t)))
 		b.addrs = append(b.addrs, s.Addr())
 		nodes[i] = redis.NewClient(&redis.Options{Addr: s.Addr()})
 		defer func() { _ = nodes[i].Close() }()

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/datadis-engine/datadis/engine/internal/loopback"
 )
 
 // Server is a redis-server process. Its data outlives Kill, as on a disk.
@@ -37,7 +39,7 @@ func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	s := &Server{t: t, dir: t.TempDir(), options: options}
 	for range portTries {
-		s.port = freePort(t)
+		s.port = loopback.Port(t)
 		if err := s.launch(); err == nil {
 			t.Cleanup(s.Kill)
 			return s
@@ -49,7 +51,7 @@ func Start(t testing.TB, options ...string) *Server {
 }
 
 // Addr is the server's host and port.
-func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+func (s *Server) Addr() string { return loopback.Address(s.port) }
 
 // URL is the address as configurations have it.
 func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
@@ -149,15 +151,4 @@ func (s *Server) listens() bool {
 func (s *Server) mine(ctx context.Context, c *redis.Client) bool {
 	info, err := c.InfoMap(ctx, "server").Result()
 	return err == nil && info["Server"]["process_id"] == strconv.Itoa(s.process.Pid)
-}
-
-// freePort is a port that nobody listens on now.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("looking for a free port: %v", err)
-	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().(*net.TCPAddr).Port
 }

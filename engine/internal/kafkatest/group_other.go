@@ -1,0 +1,8 @@
+//go:build !unix
+
+package kafkatest
+
+import "syscall"
+
+// ownGroup is for Unix only.
+func ownGroup() *syscall.SysProcAttr { return nil }
