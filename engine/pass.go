@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/downloader"
 	"github.com/datadis-engine/datadis/engine/internal/entitlement"
@@ -104,6 +105,7 @@ func (p *pass) produce(ctx context.Context, sc scope, slot string, plugged *plug
 // joined, and says at the end what failed: nobody has to wait for a producer
 // that knows that it could not do it.
 func (p *pass) fill(ctx context.Context, run runs.Run, sources []producer.Source, failed map[string]string) (producer.Report, error) {
+	crash.Here(crash.ProducerOpened)
 	beating, stop := context.WithCancel(ctx)
 	var heart sync.WaitGroup
 	heart.Go(func() { p.beat(beating, run.ID) })
@@ -125,6 +127,7 @@ func (p *pass) fill(ctx context.Context, run runs.Run, sources []producer.Source
 		}
 	}
 	report.Failed = noted
+	crash.Here(crash.ProducerFilled)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	return report, errors.Join(err, p.registry.Done(last, run.ID, p.process, noted))
@@ -205,7 +208,7 @@ func (p *pass) lister(run runs.Run, q queues, log *slog.Logger) *lister.Lister {
 	})
 }
 
-func (p *pass) downloader(run runs.Run, log *slog.Logger) *downloader.Downloader {
+func (p *pass) downloader(run runs.Run, stopping <-chan struct{}, log *slog.Logger) *downloader.Downloader {
 	c := downloader.Config{
 		Run: run.ID, Policy: ledger.Policy(run.Policy), Window: ledger.Window{From: run.From, To: run.To},
 		Series:   seriesOf(p.settings.Datadis.Series),
@@ -214,6 +217,7 @@ func (p *pass) downloader(run runs.Run, log *slog.Logger) *downloader.Downloader
 		Outlet:   p.outlet(run),
 		Statics:  ledger.NewStatics(p.servers.store, p.ledgerConfig()),
 		Holds:    holds{p.holds},
+		Stopping: stopping,
 		Now:      p.now,
 		Logger:   log,
 	}

@@ -12,6 +12,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
@@ -144,13 +145,17 @@ func (f *Finisher) seal(ctx context.Context, early bool) (bool, error) {
 	if err := f.Registry.Seal(ctx, f.Config.Run); err != nil {
 		return false, err
 	}
+	crash.Here(crash.UsersSealed)
 	sealed, _, err = f.Devices.Seal(ctx)
+	if sealed {
+		crash.Here(crash.DevicesSealed)
+	}
 	return sealed, err
 }
 
-// announce publishes the end of the run, and only then marks it as finished:
-// if this process dies in between, the end is announced again under the same
-// key.
+// announce publishes the end of the run, erases its credentials, and only then
+// marks it as finished: if this process dies in between, another does it all
+// again, and announces the end under the same key.
 func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	counts, outcome, err := f.outcome(ctx, r, early)
 	if err != nil {
@@ -175,11 +180,16 @@ func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	if err != nil {
 		return fmt.Errorf("announce the end of run %s: %w", r.ID, err)
 	}
+	crash.Here(crash.Announced)
+	if err := f.Erase(ctx); err != nil {
+		return err
+	}
 	if err := f.Registry.Finish(ctx, r.ID, outcome, at); err != nil {
 		return err
 	}
+	crash.Here(crash.Finished)
 	f.Logger.Info("run finished", "outcome", outcome)
-	return f.Erase(ctx)
+	return nil
 }
 
 // outcome sums up both queues.

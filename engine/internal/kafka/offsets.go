@@ -50,7 +50,9 @@ func (a *Admin) awaitTopics(ctx context.Context, specs []TopicSpec) error {
 // What brokers answer about partitions that have no leader at the moment, and
 // about topics that they do not know yet.
 var (
-	moving    = []kafka.ErrorCode{kafka.ErrNotLeaderForPartition, kafka.ErrLeaderNotAvailable}
+	moving = []kafka.ErrorCode{
+		kafka.ErrNotLeaderForPartition, kafka.ErrLeaderNotAvailable, kafka.ErrUnknownLeaderEpoch, kafka.ErrFencedLeaderEpoch,
+	}
 	appearing = append([]kafka.ErrorCode{kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic}, moving...)
 )
 
