@@ -23,7 +23,7 @@ var (
 )
 
 // Open makes a client for an address. It does not connect yet; see [Check]. The
-// forms of the address:
+// errors of its commands are explained. The forms of the address:
 //
 //	redis://user:password@host:6379/0, rediss:// with TLS, unix:///path
 //	redis+cluster://user:password@host:6379,host2:6379
@@ -38,16 +38,22 @@ func Open(address string) (redis.UniversalClient, error) {
 	if err != nil {
 		return nil, err
 	}
+	var client redis.UniversalClient
 	switch a.topology {
 	case "":
-		return a.single()
+		client, err = a.single()
 	case "cluster":
-		return a.cluster()
+		client, err = a.cluster()
 	case "sentinel":
-		return a.failover()
+		client, err = a.failover()
 	default:
-		return nil, ErrAddress
+		err = ErrAddress
 	}
+	if err != nil {
+		return nil, err
+	}
+	client.AddHook(hook{})
+	return client, nil
 }
 
 // address is an address in its parts.

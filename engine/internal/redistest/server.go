@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
@@ -80,16 +81,21 @@ func (s *Server) Backend() *Backend {
 }
 
 // Kill ends the process at once, as a crash does. It is safe to call twice.
-func (s *Server) Kill() {
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop ends the process as an operator does. It is safe to call twice.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+func (s *Server) end(signal syscall.Signal) {
 	if s.process == nil {
 		return
 	}
-	_ = s.process.Kill() // it fails only if the process is gone
+	_ = s.process.Signal(signal) // it fails only if the process is gone
 	<-s.ended
 	s.process = nil
 }
 
-// Restart starts the server again after Kill, at the same address and with the
+// Restart starts the server again after Stop or Kill, at the same address and with the
 // same data.
 func (s *Server) Restart() {
 	s.t.Helper()
