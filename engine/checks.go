@@ -136,6 +136,9 @@ func checkKafka(ctx context.Context, a *app, s *settings.Settings) []finding {
 	if err := dialAny(ctx, servers); err != nil {
 		return found(broken, fmt.Sprintf("%s: %v", servers, err), "start it, or correct bootstrap.servers in kafka.connection")
 	}
+	if err := kafka.Check(ctx, kafkaConfig(s), a.logger(s)); err != nil {
+		return found(broken, err.Error(), "correct kafka.connection")
+	}
 	admin, err := kafka.NewAdmin(ctx, kafkaConfig(s), a.logger(s))
 	if err != nil {
 		return found(broken, err.Error(), "correct kafka.connection")

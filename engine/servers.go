@@ -149,7 +149,10 @@ func (sv *servers) openKafka(ctx context.Context, s *settings.Settings, log *slo
 		sv.close.add(broker.Close)
 		sv.kafka.Connection = broker.Connection()
 	}
-	var err error
+	err := kafka.Check(ctx, sv.kafka, log)
+	if err != nil {
+		return err
+	}
 	if sv.publisher, err = kafka.NewPublisher(ctx, sv.kafka, log); err != nil {
 		return err
 	}
