@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -32,7 +33,8 @@ import (
 )
 
 // fleet is the engine as it runs in production: processes of their own that
-// share two Redis servers and a Kafka broker. Its two sources overlap.
+// share two Redis servers and a Kafka broker. Of its two sources, both have the
+// only user, each has one of two, and of more they share one.
 type fleet struct {
 	*stage
 	users, devices string // addresses
@@ -45,16 +47,16 @@ type fleet struct {
 // minutes in production.
 const quick = `"run": {"lease": "2s", "producer_silence": "3s", "drain_timeout": "20s", "workers": 4}`
 
-func newFleet(t *testing.T, config simulator.Config) *fleet {
+func newFleet(t *testing.T, config simulator.Config, wrap ...func(http.Handler) http.Handler) *fleet {
 	t.Helper()
 	bootstrap := fmt.Sprint(kafkatest.Real(t)["bootstrap.servers"])
-	return newFleetOn(t, config, redistest.Start(t).URL(), redistest.Start(t).URL(), bootstrap)
+	return newFleetOn(t, config, redistest.Start(t).URL(), redistest.Start(t).URL(), bootstrap, wrap...)
 }
 
 // newFleetOn is a fleet on servers that run already.
-func newFleetOn(t *testing.T, config simulator.Config, users, devices, bootstrap string) *fleet {
+func newFleetOn(t *testing.T, config simulator.Config, users, devices, bootstrap string, wrap ...func(http.Handler) http.Handler) *fleet {
 	t.Helper()
-	f := &fleet{stage: newStage(t, config), users: users, devices: devices, bootstrap: bootstrap}
+	f := &fleet{stage: newStage(t, config, wrap...), users: users, devices: devices, bootstrap: bootstrap}
 	f.prefix = fmt.Sprintf("t%d", time.Now().UnixNano())
 	f.projects()
 	f.write("c.json", fmt.Sprintf(`{
@@ -77,9 +79,15 @@ func (f *fleet) projects() {
 		f.Fatal(err)
 	}
 	header, users := rows[0], rows[1:]
-	half := (len(users) + 1) / 2
+	north, south := users, users // the only user is in both
+	switch half := len(users) / 2; {
+	case len(users) == 2:
+		north, south = users[:1], users[1:]
+	case len(users) > 2:
+		north, south = users[:half+1], users[half:]
+	}
 	f.wanted = make(map[string]map[string]bool)
-	for name, own := range map[string][][]string{"north": users[:min(half+1, len(users))], "south": users[half-1:]} {
+	for name, own := range map[string][][]string{"north": north, "south": south} {
 		var text bytes.Buffer
 		if err := csv.NewWriter(&text).WriteAll(slices.Concat([][]string{header}, own)); err != nil {
 			f.Fatal(err)

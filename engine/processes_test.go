@@ -1,11 +1,14 @@
 package main
 
 import (
+	"net/http"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
 	"github.com/datadis-engine/datadis/engine/internal/simulator"
 	"github.com/datadis-engine/datadis/sdk"
@@ -79,6 +82,60 @@ func TestFleetSurvivesKills(t *testing.T) {
 	f.harmonized()
 	f.checkFiles()
 	second.terminate()
+}
+
+// The listing of a user comes so late that the supplies it shares with another
+// are done: the second source still gets every chunk, and Datadis is not asked
+// again.
+func TestFleetListsLate(t *testing.T) {
+	t.Parallel()
+	world := smallWorld()
+	world.Logins = append(world.Logins, simulator.Login{Username: "X1234567L", Password: "also right"})
+	world.Consents = []simulator.Consent{{Holder: "12345678Z", Login: "X1234567L"}}
+	release := make(chan struct{})
+	late := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "get-supplies") && r.URL.Query().Get("authorizedNif") != "" {
+				<-release
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	f := newFleet(t, simulator.Config{Seed: 24, World: world}, late)
+	f.start("producer", "--policy", "repair").finish()
+	consumer := f.start("consumer", "--once")
+	devices := f.queue(queue.Devices)
+	f.until("the supplies to be done", func() bool {
+		stats, err := devices().Stats(t.Context())
+		return err == nil && stats.Done == 2
+	})
+	asked := f.answered()
+	close(release)
+	consumer.finish()
+	if again := f.answered(); again != asked {
+		t.Errorf("%d queries were made for the second source", again-asked)
+	}
+	f.checkEnd()
+	if repeats := f.checkTopics(); repeats != 0 {
+		t.Errorf("%d messages were published twice", repeats)
+	}
+}
+
+// A second run over the same data asks nothing that was answered, and publishes
+// nothing.
+func TestFleetPublishesOnce(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, simulator.Config{Seed: 25, World: smallWorld()})
+	pass := func() envelope.EndOffsets {
+		f.start("producer", "--policy", "repair").finish()
+		f.start("consumer", "--once").finish()
+		return f.ends("north", "south", "harm", "raw")
+	}
+	first, second := pass(), pass()
+	if !reflect.DeepEqual(first, second) {
+		t.Errorf("the topics ended at %v, and after the second run at %v", first, second)
+	}
+	f.answered()
 }
 
 // SIGTERM in the middle of a call: the call is finished, its answer published

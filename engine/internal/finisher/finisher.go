@@ -95,6 +95,11 @@ func (f *Finisher) look(ctx context.Context) (finished bool, err error) {
 	if err != nil || !mine {
 		return false, err
 	}
+	// Another may have done it since the run was looked at; and a producer may
+	// have brought more sources.
+	if r, err = f.Registry.Get(ctx, r.ID); err != nil || r.State == run.Finished {
+		return err == nil, err
+	}
 	err = f.announce(ctx, r, early)
 	return err == nil, err
 }

@@ -40,6 +40,8 @@ var (
 	joinSource string
 	//go:embed producers.lua
 	producersSource string
+	//go:embed seal.lua
+	sealSource string
 	//go:embed finish.lua
 	finishSource string
 
@@ -47,6 +49,7 @@ var (
 	forgetScript    = redis.NewScript(forgetSource)
 	joinScript      = redis.NewScript(joinSource)
 	producersScript = redis.NewScript(producersSource)
+	sealScript      = redis.NewScript(sealSource)
 	finishScript    = redis.NewScript(finishSource)
 )
 
