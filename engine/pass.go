@@ -243,42 +243,13 @@ func (p *pass) finisher(run runs.Run, q queues, log *slog.Logger) *finisher.Fini
 	noted := failures{p.registry, run.ID}
 	return finisher.New(finisher.Config{
 		Run: run.ID, Process: p.process, Registry: p.registry, Users: q.users, Devices: q.devices,
-		Control:  control{p.servers, p.settings},
+		Control:  control{p.servers, p.registry, p.settings},
 		Deferred: deferred{failures: noted, log: log},
 		Erase: func(ctx context.Context) error {
 			return errors.Join(p.credentials(run.ID).Erase(ctx), book.Forget(ctx))
 		},
 		Now: p.now, Logger: log,
 	})
-}
-
-// control announces the end of runs.
-type control struct {
-	servers  *servers
-	settings *settings.Settings
-}
-
-// EndOffsets implements finisher.Control.
-func (c control) EndOffsets(ctx context.Context, run runs.Run) (envelope.EndOffsets, error) {
-	topics := map[string]bool{c.settings.Kafka.StaticTopic: true}
-	for _, route := range run.Routes {
-		topics[route.Topic] = true
-	}
-	names := make([]string, 0, len(topics))
-	for name := range topics {
-		names = append(names, name)
-	}
-	return c.servers.admin.EndOffsets(ctx, names)
-}
-
-// Finish implements finisher.Control.
-func (c control) Finish(ctx context.Context, finished envelope.Finished) error {
-	message, err := finished.Message(c.settings.Kafka.ControlTopic)
-	if err != nil {
-		return err
-	}
-	_, err = c.servers.publisher.Publish(ctx, []envelope.Message{message})
-	return err
 }
 
 // standing looks how far a run has come.

@@ -11,6 +11,7 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
 	"github.com/datadis-engine/datadis/engine/internal/simulator"
+	"github.com/datadis-engine/datadis/engine/internal/truthtest"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -172,4 +173,31 @@ func TestFleetDrains(t *testing.T) {
 		t.Errorf("%d messages were published twice", repeats)
 	}
 	f.answered()
+}
+
+// With kafka.final_message each partition of the static topic, the first one
+// too, gets one end marker for each run, after everything of it.
+func TestFleetMarksTheEnd(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, simulator.Config{Seed: 26, World: smallWorld()})
+	f.environ = append(f.environ, "DATADIS_KAFKA_FINAL_MESSAGE=true")
+	f.start("producer", "--policy", "repair").finish()
+	consumers := []*member{f.start("consumer", "--once"), f.start("consumer", "--once")}
+	for _, c := range consumers {
+		c.finish()
+	}
+	f.checkEnd()
+	marked := make(map[int32]int)
+	last := make(map[int32]truthtest.Record)
+	for _, r := range f.records("harm") {
+		if strings.Contains(string(r.Value), "FINAL_MESSAGE") {
+			marked[r.Partition]++
+		}
+		last[r.Partition] = r
+	}
+	for partition := range int32(3) {
+		if marked[partition] != 1 || !strings.Contains(string(last[partition].Value), `"dblist":["north","south"]`) {
+			t.Errorf("partition %d has %d end markers, and ends with %s", partition, marked[partition], last[partition].Value)
+		}
+	}
 }

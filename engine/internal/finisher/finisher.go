@@ -20,8 +20,11 @@ import (
 	"github.com/datadis-engine/datadis/sdk"
 )
 
-// Control announces on the control topic.
+// Control announces the end of a run.
 type Control interface {
+	// Mark says in the data topics that nothing more comes, where readers of an
+	// older kind wait for that.
+	Mark(ctx context.Context, run run.Run) error
 	// EndOffsets of all topics of the run: what was published of it lies below.
 	EndOffsets(ctx context.Context, run run.Run) (envelope.EndOffsets, error)
 	Finish(ctx context.Context, finished envelope.Finished) error
@@ -172,6 +175,9 @@ func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	}
 	if outcome == sdk.Complete && len(failed) > 0 {
 		outcome = sdk.Partial
+	}
+	if err := f.Control.Mark(ctx, r); err != nil {
+		return fmt.Errorf("mark the end of run %s: %w", r.ID, err)
 	}
 	ends, err := f.Control.EndOffsets(ctx, r)
 	if err != nil {
