@@ -137,8 +137,8 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	t.failure = err
 	class := ledger.Unavailable
 	switch {
-	case !t.last && ask.From == ask.To:
-		class = ledger.Interrupted // tried again soon: only the last attempt costs a try
+	case !t.last && ask.From == ask.To, errors.Is(err, datadis.ErrResting):
+		class = ledger.Interrupted // tried again soon, or not even sent: it costs no try
 	case e.MaybeRegistered:
 		class = ledger.TimedOut
 	}
