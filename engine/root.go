@@ -17,6 +17,7 @@ var commands = []func(*app) *cobra.Command{
 	newLedgerCommand,
 	newPluginsCommand,
 	newProducerCommand,
+	newReplayCommand,
 	newRunCommand,
 	newSecretCommand,
 	newSimulateCommand,

@@ -239,6 +239,5 @@ func (t *task) count(wanted map[string]int64) {
 	}
 }
 
-// entitlement names the account's listing. A user name with two passwords is
-// two logins, and the one that is rejected must not end what the other sees.
-func (t *task) entitlement() string { return t.user.Account + "." + t.user.Login[:8] }
+// entitlement names the account's listing.
+func (t *task) entitlement() string { return t.user.Listing() }

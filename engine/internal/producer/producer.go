@@ -74,9 +74,28 @@ type Report struct {
 // Run lists the grants of all sources and queues their accounts. A source that
 // fails, hangs or names rubbish does not stop the others: it is in the report.
 func (p *Producer) Run(ctx context.Context, sources []Source) (Report, error) {
+	merged, report, err := p.gather(ctx, sources)
+	if err != nil {
+		return report, err
+	}
+	return report, p.push(ctx, merged)
+}
+
+// Accounts lists the grants of all sources and returns their accounts, without
+// queueing anything.
+func (p *Producer) Accounts(ctx context.Context, sources []Source) ([]job.User, Report, error) {
+	merged, report, err := p.gather(ctx, sources)
+	if err != nil {
+		return nil, report, err
+	}
+	return merged.users(), report, nil
+}
+
+// gather lists the grants of all sources and merges them.
+func (p *Producer) gather(ctx context.Context, sources []Source) (*merger, Report, error) {
 	listings := p.list(ctx, sources)
 	if err := ctx.Err(); err != nil {
-		return Report{}, err
+		return nil, Report{}, err
 	}
 	merged := newMerger(p.Identities)
 	report := Report{
@@ -96,7 +115,7 @@ func (p *Producer) Run(ctx context.Context, sources []Source) (Report, error) {
 		}
 	}
 	merged.count(&report)
-	return report, p.push(ctx, merged)
+	return merged, report, nil
 }
 
 // listing is what one source handed over.
