@@ -32,7 +32,7 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 		NIF: access.NIF, CUPS: access.CUPS, Distributor: access.Distributor,
 		Series: ask.Series, From: ask.From, To: ask.To, PointType: access.PointType,
 	}
-	if err := t.book.Intend(ctx, key); err != nil { // invariant: the intent is written before the call
+	if err := t.book.Intend(ctx, key); err != nil { // invariant 1
 		return err
 	}
 	crash.Here(crash.Intended)
@@ -51,13 +51,13 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 
 // answered keeps, decodes, publishes and records an answer, in this order.
 func (t *task) answered(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, copy Copy, access job.Access) error {
-	at, err := t.Outlet.Raw(ctx, copy)
+	at, err := t.Outlet.Raw(ctx, copy) // invariant 2: nothing is read before this returned
 	if err != nil {
 		return fmt.Errorf("keep the raw copy: %w", err)
 	}
 	crash.Here(crash.RawPublished)
 	if at != nil {
-		if err := t.book.Keep(ctx, key, *at); err != nil {
+		if err := t.book.Keep(ctx, key, *at); err != nil { // invariant 3
 			return err
 		}
 	}
@@ -79,7 +79,7 @@ func (t *task) absorb(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	if err != nil {
 		return err
 	}
-	crash.Here(crash.Published)
+	crash.Here(crash.Published) // invariant 4: all parts are acknowledged here, and then recorded
 	defer crash.Here(crash.Recorded)
 	return t.book.Record(ctx, key, answers...)
 }

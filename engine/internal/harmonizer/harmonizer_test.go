@@ -79,6 +79,7 @@ func TestHarmonizer(t *testing.T) {
 			t.Errorf("chunks after the last part: %v", p.months())
 		}
 	})
+	// Invariant 13.
 	inBubble(t, "an older revision never follows a newer one", func(t *testing.T) {
 		w, p := newWorld(), &plugin{}
 		for _, revision := range []uint32{1, 2, 1} {

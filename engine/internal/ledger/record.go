@@ -142,7 +142,8 @@ func (b *Book) Fail(ctx context.Context, q QueryKey, class Class, keys ...Key) e
 	return b.commit(ctx, c)
 }
 
-// fail updates the cell after an attempt that gave nothing.
+// fail updates the cell after an attempt that gave nothing. Invariant 6: its
+// content stays.
 func (c *Cell) fail(key Key, class Class, wide bool, now time.Time) {
 	c.LastAttempt, c.Class = now, class
 	if wide && class.blamesWidth() {

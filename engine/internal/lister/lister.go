@@ -190,7 +190,7 @@ func (t *task) queue(ctx context.Context, listing entitlement.Listing) (job.Verd
 	if len(change.Ended) > 0 {
 		t.log.Info("supplies are not listed any more", "supplies", len(change.Ended))
 	}
-	wanted, err := t.push(ctx, change.Supplies)
+	wanted, err := t.push(ctx, change.Supplies) // invariant 8: the account is done only after this
 	if err != nil {
 		return job.Verdict{}, err
 	}

@@ -175,6 +175,7 @@ func TestASealedRunIsNotJoined(t *testing.T) {
 	})
 }
 
+// Invariant 14.
 func TestAProducerThatFallsSilentIsLost(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {
