@@ -51,10 +51,10 @@ func New(config Config) (*Client, error) {
 // the comments. A call waits for its place before its time starts to run. A
 // breaker that stops asking a failing distributor belongs around headers.
 func stack(config Config) http.RoundTripper {
-	var t http.RoundTripper = headers{config.Transport, config.UserAgent} // 4
-	t = logging{t, config.Logger}                                         // 3
-	t = deadline{t, config.Timeout, config.LoginTimeout}                  // 2
-	return newLimit(t, config.MaxInFlight, config.Limiter)                // 1
+	var t http.RoundTripper = headers{config.Transport, config.UserAgent}   // 4
+	t = logging{t, config.Logger}                                           // 3
+	t = deadline{t, config.Timeout, config.LoginTimeout}                    // 2
+	return newLimit(t, config.MaxInFlight, config.Limiter, config.Observer) // 1
 }
 
 // newTransport is an http.Transport for this API.

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // limit lets so many requests be under way at once, bodies included, and waits
@@ -13,14 +14,16 @@ type limit struct {
 	next   http.RoundTripper
 	slots  chan struct{}
 	shared Limiter // may be nil
+	watch  Observer
 }
 
-func newLimit(next http.RoundTripper, inFlight int, shared Limiter) limit {
-	return limit{next, make(chan struct{}, inFlight), shared}
+func newLimit(next http.RoundTripper, inFlight int, shared Limiter, watch Observer) limit {
+	return limit{next, make(chan struct{}, inFlight), shared, watch}
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (l limit) RoundTrip(req *http.Request) (*http.Response, error) {
+	began := time.Now()
 	select {
 	case l.slots <- struct{}{}:
 	case <-req.Context().Done():
@@ -32,6 +35,9 @@ func (l limit) RoundTrip(req *http.Request) (*http.Response, error) {
 			release()
 			return nil, fmt.Errorf("wait for the request limit: %w", err)
 		}
+	}
+	if l.watch != nil {
+		l.watch.Waited(time.Since(began))
 	}
 	res, err := l.next.RoundTrip(req)
 	if err != nil {

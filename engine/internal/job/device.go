@@ -14,6 +14,9 @@ import (
 // all.
 type Device struct {
 	Accesses []Access `json:"accesses"` // the first is asked first
+	// Again says that the supply was a dead letter and is to be tried again:
+	// every incomplete chunk is asked for, tries left or not.
+	Again bool `json:"again,omitempty"`
 }
 
 // Access is one account's view of a supply.
@@ -84,6 +87,25 @@ func UniteDevice(current []byte, add Access) (body []byte, login string, err err
 		}
 	}
 	device.Unite(add)
+	body, err = device.Encode()
+	return body, device.Accesses[0].Login, err
+}
+
+// ReviveDevice is the body of a supply that was queued before as current (nil
+// if it was not), with the accesses of a dead letter added, to be tried again.
+func ReviveDevice(current []byte, dead Device) (body []byte, login string, err error) {
+	device := dead
+	if current != nil {
+		if device, err = DecodeDevice(current); err != nil {
+			return nil, "", err
+		}
+		for _, access := range dead.Accesses {
+			if !slices.ContainsFunc(device.Accesses, func(a Access) bool { return a.Account == access.Account }) {
+				device.Accesses = append(device.Accesses, access)
+			}
+		}
+	}
+	device.Again = true
 	body, err = device.Encode()
 	return body, device.Accesses[0].Login, err
 }
