@@ -17,6 +17,7 @@ type Client struct {
 	config    Config
 	log       *slog.Logger
 	transport http.RoundTripper
+	observer  Observer    // may be nil
 	oldAPI    atomic.Bool // V1 is spoken, by choice or because there is no V2
 	newAPI    atomic.Bool // V2 has answered: a missing path is not its absence
 
@@ -38,11 +39,11 @@ func New(config Config) (*Client, error) {
 	}
 	config = config.withDefaults()
 	c := &Client{
-		config:    config,
-		log:       config.Logger,
-		transport: stack(config),
-		sessions:  make(map[Login]*Session),
+		config:   config,
+		log:      config.Logger,
+		sessions: make(map[Login]*Session),
 	}
+	c.transport = c.stack()
 	c.oldAPI.Store(config.API == V1)
 	return c, nil
 }
@@ -50,11 +51,12 @@ func New(config Config) (*Client, error) {
 // stack puts the round trippers on top of each other, the outermost first in
 // the comments. A call waits for its place before its time starts to run. A
 // breaker that stops asking a failing distributor belongs around headers.
-func stack(config Config) http.RoundTripper {
-	var t http.RoundTripper = headers{config.Transport, config.UserAgent}   // 4
-	t = logging{t, config.Logger}                                           // 3
-	t = deadline{t, config.Timeout, config.LoginTimeout}                    // 2
-	return newLimit(t, config.MaxInFlight, config.Limiter, config.Observer) // 1
+func (c *Client) stack() http.RoundTripper {
+	config := c.config
+	var t http.RoundTripper = headers{config.Transport, config.UserAgent} // 4
+	t = logging{t, config.Logger}                                         // 3
+	t = deadline{t, config.Timeout, config.LoginTimeout}                  // 2
+	return newLimit(t, config.MaxInFlight, config.Limiter, c.waited)      // 1
 }
 
 // newTransport is an http.Transport for this API.

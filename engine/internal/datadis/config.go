@@ -22,16 +22,6 @@ type Limiter interface {
 	Wait(ctx context.Context) error
 }
 
-// Observer counts calls. Its methods are called by many goroutines at once, and
-// must be quick.
-type Observer interface {
-	// Call tells of one call: what was called, what came of it (one of
-	// Classes), and how long that took once it could be sent.
-	Call(endpoint, class string, took time.Duration)
-	// Waited tells how long a call waited for its place.
-	Waited(took time.Duration)
-}
-
 // Config says where Datadis is and how hard to press it. Start from Default.
 type Config struct {
 	// BaseURL is the scheme and host of the API, and a path prefix if a proxy
@@ -76,8 +66,6 @@ type Config struct {
 	Now func() time.Time
 	// Logger gets a line per call at debug level. Nil: nothing is logged.
 	Logger *slog.Logger
-	// Observer is told of every call. Nil: nobody.
-	Observer Observer
 	// Transport carries the requests. Nil: a new http.Transport with
 	// ConnectTimeout, made for this API.
 	Transport http.RoundTripper

@@ -5,6 +5,19 @@ import (
 	"time"
 )
 
+// Observer counts calls. Its methods are called by many goroutines at once, and
+// must be quick.
+type Observer interface {
+	// Call tells of one call: what was called (one of Endpoints), what came of it
+	// (one of Classes), and how long that took once it could be sent.
+	Call(endpoint, class string, took time.Duration)
+	// Waited tells how long a call waited for its place.
+	Waited(took time.Duration)
+}
+
+// Observe sets who counts the calls. Call it before the client is used.
+func (c *Client) Observe(o Observer) { c.observer = o }
+
 // classes names what can come of a call, for whoever counts.
 var classes = []struct {
 	kind Kind
@@ -51,7 +64,13 @@ func Endpoints() []string {
 
 // observe tells the observer what came of a call that began then.
 func (c *Client) observe(e *endpoint, began time.Time, err error) {
-	if c.config.Observer != nil {
-		c.config.Observer.Call(e.name, classOf(err), time.Since(began))
+	if c.observer != nil {
+		c.observer.Call(e.name, classOf(err), time.Since(began))
+	}
+}
+
+func (c *Client) waited(took time.Duration) {
+	if c.observer != nil {
+		c.observer.Waited(took)
 	}
 }

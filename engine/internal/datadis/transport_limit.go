@@ -14,11 +14,11 @@ type limit struct {
 	next   http.RoundTripper
 	slots  chan struct{}
 	shared Limiter // may be nil
-	watch  Observer
+	waited func(time.Duration)
 }
 
-func newLimit(next http.RoundTripper, inFlight int, shared Limiter, watch Observer) limit {
-	return limit{next, make(chan struct{}, inFlight), shared, watch}
+func newLimit(next http.RoundTripper, inFlight int, shared Limiter, waited func(time.Duration)) limit {
+	return limit{next, make(chan struct{}, inFlight), shared, waited}
 }
 
 // RoundTrip implements [http.RoundTripper].
@@ -36,9 +36,7 @@ func (l limit) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("wait for the request limit: %w", err)
 		}
 	}
-	if l.watch != nil {
-		l.watch.Waited(time.Since(began))
-	}
+	l.waited(time.Since(began))
 	res, err := l.next.RoundTrip(req)
 	if err != nil {
 		release()

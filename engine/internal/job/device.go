@@ -78,8 +78,8 @@ func DecodeDevice(body []byte) (Device, error) {
 
 // UniteDevice is the body of a supply that was queued before as current (nil
 // if it was not), with another account's access added, and the login that is
-// to ask for it.
-func UniteDevice(current []byte, add Access) (body []byte, login string, err error) {
+// to ask for it. Again marks it as Device.Again says.
+func UniteDevice(current []byte, add Access, again bool) (body []byte, login string, err error) {
 	var device Device
 	if current != nil {
 		if device, err = DecodeDevice(current); err != nil {
@@ -87,25 +87,7 @@ func UniteDevice(current []byte, add Access) (body []byte, login string, err err
 		}
 	}
 	device.Unite(add)
-	body, err = device.Encode()
-	return body, device.Accesses[0].Login, err
-}
-
-// ReviveDevice is the body of a supply that was queued before as current (nil
-// if it was not), with the accesses of a dead letter added, to be tried again.
-func ReviveDevice(current []byte, dead Device) (body []byte, login string, err error) {
-	device := dead
-	if current != nil {
-		if device, err = DecodeDevice(current); err != nil {
-			return nil, "", err
-		}
-		for _, access := range dead.Accesses {
-			if !slices.ContainsFunc(device.Accesses, func(a Access) bool { return a.Account == access.Account }) {
-				device.Accesses = append(device.Accesses, access)
-			}
-		}
-	}
-	device.Again = true
+	device.Again = device.Again || again
 	body, err = device.Encode()
 	return body, device.Accesses[0].Login, err
 }

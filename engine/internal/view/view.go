@@ -19,7 +19,7 @@ type Status struct {
 type Run struct {
 	ID       string    `json:"run"`
 	Policy   string    `json:"policy"`
-	State    string    `json:"state"` // open, sealed, finished, or unknown where its servers are gone
+	State    string    `json:"state"` // open, sealed, finished; interrupted: its process ended before it did
 	Outcome  string    `json:"outcome,omitempty"`
 	Started  time.Time `json:"started"`
 	Deadline time.Time `json:"deadline,omitzero"`
@@ -37,11 +37,14 @@ type Run struct {
 	Counts        map[string]int64  `json:"counts,omitempty"`
 	FailedSources map[string]string `json:"failed_sources,omitempty"`
 	FailedGrants  []FailedGrant     `json:"failed_grants,omitempty"`
-	Interrupted   []string          `json:"notes,omitempty"` // sentences about what went wrong with the run itself
+	Notes         []string          `json:"notes,omitempty"` // sentences about what happened to the run itself
 }
 
+// Interrupted is the state of a run whose process ended before it did.
+const Interrupted = "interrupted"
+
 // Over tells whether nothing more will come of the run.
-func (r Run) Over() bool { return r.State == "finished" || r.State == "unknown" }
+func (r Run) Over() bool { return r.State == "finished" || r.State == Interrupted }
 
 // Took is how long the run lasted; 0 while it lasts.
 func (r Run) Took() time.Duration {
