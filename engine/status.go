@@ -173,7 +173,7 @@ func statusLine(s view.Status) string {
 	if len(parts) == 0 {
 		line := "no run is under way"
 		if len(s.Runs) > 0 {
-			line += fmt.Sprintf("; the last, %s, ended: %s", s.Runs[0].ID, cmp.Or(s.Runs[0].Outcome, s.Runs[0].State))
+			line += fmt.Sprintf("; the last, %s, ended: %s", s.Runs[0].ID, outcomeOf(s.Runs[0]))
 		}
 		parts = append(parts, line)
 	}
@@ -207,7 +207,7 @@ func writeStatus(w io.Writer, s view.Status) error {
 var statusColumns = []column[view.Run]{
 	{"RUN", func(r view.Run) string { return r.ID }},
 	{"POLICY", func(r view.Run) string { return r.Policy }},
-	{"OUTCOME", func(r view.Run) string { return cmp.Or(r.Outcome, r.State) }},
+	{"OUTCOME", outcomeOf},
 	{"STARTED", func(r view.Run) string { return moment(r.Started) }},
 	{"TOOK", func(r view.Run) string { return web.Took(r.Took()) }},
 	{"ACCOUNTS", func(r view.Run) string { return ofAll(r.Accounts) }},
@@ -222,6 +222,14 @@ var statusColumns = []column[view.Run]{
 		}
 		return cmp.Or(web.Left(r.Pace), "not known yet")
 	}},
+}
+
+// outcomeOf is how a run ended, or that it did not.
+func outcomeOf(r view.Run) string {
+	if !r.Over() {
+		return "under way"
+	}
+	return cmp.Or(r.Outcome, r.State)
 }
 
 var queueColumns = []column[view.Queue]{

@@ -76,6 +76,11 @@ func years(months []sdk.Month) []year {
 		}
 		heads = append(heads, year{name, 1})
 	}
+	for i, h := range heads {
+		if h.Months == 1 { // its column is that narrow
+			heads[i].Name = "’" + h.Name[len(h.Name)-2:]
+		}
+	}
 	return heads
 }
 

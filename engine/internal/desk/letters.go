@@ -90,7 +90,7 @@ func Dead(ctx context.Context, run string, users, devices *queue.Queue) ([]view.
 func letterOf(run, name string, item queue.DeadItem) view.Letter {
 	l := view.Letter{
 		Run: run, Queue: name, ID: item.ID, Class: item.Class, Reason: item.Reason,
-		Attempts: item.Attempts + item.Crashes, First: item.First, Last: item.Last, Body: string(item.Body),
+		Attempts: max(item.Attempts+item.Crashes, len(item.History)), First: item.First, Last: item.Last, Body: string(item.Body),
 	}
 	for _, a := range item.History {
 		l.History = append(l.History, view.Failure{At: a.At, Class: a.Class, Reason: a.Reason})

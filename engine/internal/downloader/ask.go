@@ -19,7 +19,7 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 		Account: access.Account, CUPS: access.CUPS, Distributor: access.Distributor,
 		PointType: access.PointType, Series: ask.Series, From: ask.From, To: ask.To,
 	}.Key()
-	if until, blocked := t.book.Blocked(key, t.Now()); blocked {
+	if until, blocked := t.book.Blocked(key, t.Now()); blocked && !t.forgiven(ask) {
 		t.log.Info("asked lately; deferred", "series", ask.Series, "from", ask.From, "to", ask.To, "until", until)
 		return nil
 	}

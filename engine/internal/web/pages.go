@@ -21,7 +21,7 @@ import (
 var pageFiles embed.FS
 
 var pageTemplates = template.Must(template.New("").Funcs(template.FuncMap{
-	"n": Grouped, "clock": clock, "ago": ago, "took": Took, "left": Left, "join": strings.Join, "rate": rate,
+	"n": Grouped, "many": many, "clock": clock, "ago": ago, "took": Took, "left": Left, "join": strings.Join, "rate": rate,
 }).ParseFS(pageFiles, "page/*.tmpl"))
 
 // refreshEvery is how often a page of something under way is loaded again, in
@@ -171,9 +171,9 @@ func (s *site) coveragePage(r *http.Request) (any, bool, error) {
 	body := struct {
 		coverage.Report
 		Map            template.HTML
-		Last           int
+		First, Last    int
 		Before, Behind string // addresses
-	}{Report: report, Map: drawn, Last: report.Offset + report.Shown}
+	}{Report: report, Map: drawn, First: report.Offset + 1, Last: report.Offset + report.Shown}
 	at := func(offset int) string { return "/coverage?offset=" + strconv.Itoa(offset) }
 	if report.Offset > 0 {
 		body.Before = at(max(0, report.Offset-perPage))

@@ -21,6 +21,14 @@ func Grouped(n int64) string {
 	return text
 }
 
+// many is a number with what it counts, in the plural unless it is one.
+func many(n int64, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Grouped(n) + " " + more
+}
+
 // clock is an instant in full; "" for none.
 func clock(t time.Time) string {
 	if t.IsZero() {
@@ -65,7 +73,10 @@ func Left(p view.Pace) string {
 	if p.Seconds <= 0 {
 		return ""
 	}
-	left := Took(time.Duration(p.Seconds * float64(time.Second)).Round(time.Second))
+	left := "a few seconds"
+	if p.Seconds >= 10 {
+		left = Took(time.Duration(p.Seconds * float64(time.Second)))
+	}
 	if p.AtLeast {
 		return "at least " + left + " left"
 	}
