@@ -185,6 +185,9 @@ func newRow(v ledger.View, months []sdk.Month, clear bool) Row {
 }
 
 func (r *Row) put(i int, v ledger.View) {
+	if series, err := ledger.ParseSeries(v.Series); err == nil && v.Expected == 0 && v.State != ledger.None {
+		v.Expected = ledger.Expected(ledger.Key{Series: series, Month: v.Month}, time.Time{}) // refused or failed: all of it is missing
+	}
 	r.Cells[i] = Cell{
 		Month: v.Month, State: v.State, Covered: v.Covered, Expected: v.Expected,
 		Tries: v.Tries, Error: v.Class, LastAnswer: v.LastAnswer,

@@ -45,7 +45,7 @@ func Counted(r view.Run, sources []string, counts map[string]int64) view.Run {
 	r.Counts = counts
 	r.Accounts = view.Progress{Done: counts["users_done"] + counts["users_deferred"] + counts["users_dead"], Total: counts["users_enqueued"]}
 	r.Supplies = view.Progress{Done: counts["devices_done"] + counts["devices_deferred"] + counts["devices_dead"], Total: counts["devices_enqueued"]}
-	r.Rejected, r.Dead = counts[job.Rejected], counts[job.Dead]
+	r.Rejected, r.Dead, r.Deferred = counts[job.Rejected], counts[job.Dead], counts["devices_deferred"]
 	for _, name := range sources {
 		of := func(counter string) int64 { return counts[job.PerSource(counter, name)] }
 		one := view.Source{

@@ -15,7 +15,7 @@ type standing struct {
 	mu     sync.Mutex
 	status *view.Status // nil: not looked at yet
 
-	items, claimable, events, progress, eta, done, success, finished, seen *prometheus.Desc
+	items, claimable, events, progress, eta, done, success, finished, dead, rejected, seen *prometheus.Desc
 }
 
 func newStanding() *standing {
@@ -31,6 +31,8 @@ func newStanding() *standing {
 		done:      desc("datadis_run_supplies_done", "Supplies that are done in the run under way.", "policy"),
 		success:   desc("datadis_run_last_success_timestamp_seconds", "When the last run with the outcome complete finished.", "policy"),
 		finished:  desc("datadis_run_last_finished_timestamp_seconds", "When the last run finished, whatever its outcome.", "policy"),
+		dead:      desc("datadis_run_last_dead_letters", "Dead letters that the last run left when it finished.", "policy"),
+		rejected:  desc("datadis_run_last_rejected_logins", "Logins that Datadis rejected in the last run that finished.", "policy"),
 		seen:      desc("datadis_standing_timestamp_seconds", "When this process looked at runs and queues last."),
 	}
 }
@@ -43,7 +45,7 @@ func (s *standing) set(status view.Status) {
 
 // Describe implements prometheus.Collector.
 func (s *standing) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{s.items, s.claimable, s.events, s.progress, s.eta, s.done, s.success, s.finished, s.seen} {
+	for _, d := range []*prometheus.Desc{s.items, s.claimable, s.events, s.progress, s.eta, s.done, s.success, s.finished, s.dead, s.rejected, s.seen} {
 		out <- d
 	}
 }
@@ -67,11 +69,11 @@ func (s *standing) Collect(out chan<- prometheus.Metric) {
 func (s *standing) queues(queues []view.Queue, gauge func(*prometheus.Desc, float64, ...string)) {
 	seen := make(map[[2]string]bool) // a policy has one run under way; a second one is about to end
 	for _, q := range queues {
-		if key := [2]string{q.Policy, q.Name}; seen[key] {
+		key := [2]string{q.Policy, q.Name}
+		if seen[key] {
 			continue
-		} else {
-			seen[key] = true
 		}
+		seen[key] = true
 		for state, n := range map[string]int64{
 			"waiting": q.Waiting, "leased": q.Leased, "delayed": q.Delayed, "done": q.Done,
 			"deferred": q.Deferred, "dead": q.Dead, "dropped": q.Dropped,
@@ -111,6 +113,8 @@ func (s *standing) runs(runs []view.Run, gauge func(*prometheus.Desc, float64, .
 		at := float64(r.Finished.UnixMilli()) / 1000
 		if first("finished", r.Policy) {
 			gauge(s.finished, at, r.Policy)
+			gauge(s.dead, float64(r.Dead), r.Policy)
+			gauge(s.rejected, float64(r.Rejected), r.Policy)
 		}
 		if r.Outcome == "complete" && first("success", r.Policy) {
 			gauge(s.success, at, r.Policy)

@@ -27,6 +27,7 @@ type Run struct {
 
 	Accounts Progress `json:"accounts"`
 	Supplies Progress `json:"supplies"`
+	Deferred int64    `json:"supplies_deferred"` // left to the next run
 	Chunks   int64    `json:"chunks"`
 	Readings int64    `json:"readings"`
 	Rejected int64    `json:"rejected_logins"`
