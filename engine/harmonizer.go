@@ -71,6 +71,9 @@ func (c *harmonizerCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.operate(ctx, operation{command: "harmonizer", plugins: plugged.harmonizers}); err != nil {
+		return errors.Join(err, p.servers.close.run())
+	}
 	err = c.serve(ctx, p, plugged)
 	if ctx.Err() != nil {
 		log.Info("drained", "cause", context.Cause(ctx))

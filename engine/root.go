@@ -11,6 +11,7 @@ import (
 // function here.
 var commands = []func(*app) *cobra.Command{
 	newConsumerCommand,
+	newCoverageCommand,
 	newDeadCommand,
 	newDoctorCommand,
 	newHarmonizerCommand,

@@ -76,6 +76,9 @@ func (r *runCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.operate(ctx, operation{command: "run", plugins: slices.Concat(plugins.sources, plugins.harmonizers)}); err != nil {
+		return errors.Join(err, p.servers.close.run())
+	}
 	result, err := r.pass(ctx, p, sc, plugins, bar)
 	if err := errors.Join(err, p.servers.close.run()); err != nil {
 		return err

@@ -287,6 +287,17 @@ func (r *Running) Plays(kind plugin.Kind) bool {
 // Name is the instance's name.
 func (r *Running) Name() string { return r.instance.Name }
 
+// Plugin is the name of the plugin that the instance is of.
+func (r *Running) Plugin() string { return r.instance.Plugin }
+
+// Version is the plugin's; "" if it was not asked.
+func (r *Running) Version() string {
+	if d := r.instance.candidate.Description; d != nil {
+		return d.Version
+	}
+	return ""
+}
+
 // Route is where a source's time series go.
 func (r *Running) Route() sdk.Route {
 	r.mu.Lock()

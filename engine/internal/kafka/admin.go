@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
@@ -38,6 +39,15 @@ func NewAdmin(ctx context.Context, c Config, log *slog.Logger) (*Admin, error) {
 func (a *Admin) Close() {
 	a.client.Close()
 	a.logs.stop()
+}
+
+// Ping asks the broker for what it knows of a topic, which need not exist: it
+// fails if no broker answers in that time.
+func (a *Admin) Ping(topic string, patience time.Duration) error {
+	if _, err := a.client.GetMetadata(&topic, false, int(patience.Milliseconds())); err != nil {
+		return fmt.Errorf("kafka does not answer: %w", err)
+	}
+	return nil
 }
 
 // TopicSpec is what a topic must be like. Partitions, replication and config

@@ -23,6 +23,7 @@ type kind struct {
 
 var (
 	textKind     = kind{"text", true, map[string]any{"type": "string"}}
+	secretKind   = kind{"text, secret", true, map[string]any{"type": "string"}}
 	pathKind     = kind{"path", true, map[string]any{"type": "string"}}
 	urlKind      = kind{"URL, secret", true, map[string]any{"type": "string", "pattern": "^[a-z][a-z0-9+.-]*://"}}
 	durationKind = kind{"duration", true, map[string]any{"type": "string", "pattern": durationPattern}}

@@ -3,6 +3,8 @@ package settings
 import (
 	"slices"
 	"time"
+
+	"github.com/datadis-engine/datadis/sdk"
 )
 
 // Datadis is how the API is asked.
@@ -137,7 +139,9 @@ func (s *Secrets) fields() []field {
 
 // HTTP is the address of the health checks, the metrics, the API and the page.
 type HTTP struct {
-	Listen string // "off": none
+	Listen string     // "off": none
+	Token  sdk.Secret // empty: none
+	Open   string     // probes, metrics or all: what needs no token
 }
 
 // Off tells whether nothing is to be served.
@@ -146,6 +150,8 @@ func (h HTTP) Off() bool { return h.Listen == "off" }
 func (h *HTTP) fields() []field {
 	return []field{
 		text(&h.Listen, "http.listen", "127.0.0.1:8080", "Where health checks, metrics and the page are served; `off` serves none.", isListenAddress),
+		secret(&h.Token, "http.token", "Token that requests have to carry, as `Authorization: Bearer …` or as the password in a browser. Without a token, what needs one is served only if `http.listen` is a loopback address.", isToken),
+		choice(&h.Open, "http.open", "probes", "What is served without the token: probes (`/livez` and `/readyz`), metrics (those and `/metrics`), all.", "probes", "metrics", "all"),
 	}
 }
 

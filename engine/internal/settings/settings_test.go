@@ -79,7 +79,7 @@ const complete = `{
   "run":     {"deadline": "10h", "lease": "30s", "workers": 4, "drain_timeout": "100s", "producer_silence": "5m", "now": "2026-03-01T06:00:00Z"},
   "secrets": {"keys": [{"id": 2, "key": "` + aKey + `"}, {"id": 1, "key": {"env": "OLD_KEY"}}]},
   "data_dir": "/var/lib/engine",
-  "http":    {"listen": ":9090"},
+  "http":    {"listen": ":9090", "token": "hunter2-hunter2-hunter2", "open": "metrics"},
   "log":     {"level": "debug", "format": "json", "identifiers": "clear"}
 }`
 
@@ -105,6 +105,9 @@ func TestEverySettingIsReadFromTheFile(t *testing.T) {
 	}
 	if got := s.Kafka.Connection["socket.timeout.ms"]; got != "5000" {
 		t.Errorf("a number became %q", got)
+	}
+	if got := s.HTTP.Token.Reveal(); got != "hunter2-hunter2-hunter2" {
+		t.Errorf("http.token = %q", got)
 	}
 	if k := s.Secrets.Keys; k[0].ID != 2 || k[0].Bytes()[31] != 31 || k[1].ID != 1 || k[1].Bytes()[0] != 31 {
 		t.Error("the keys came out otherwise than they were given")

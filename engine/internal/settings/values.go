@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/datadis-engine/datadis/sdk"
 )
 
 // How settings of each kind are read and shown.
@@ -34,6 +36,29 @@ func text(p *string, key, initial, meaning string, checks ...func(string) error)
 		return nil
 	}
 	f.show = func() any { return *p }
+	return f
+}
+
+// secret is a text that is never shown; what a check says of it does not either.
+func secret(p *sdk.Secret, key, meaning string, check func(string) error) field {
+	f := field{key: key, kind: secretKind, meaning: meaning}
+	f.read = func(n *node) error {
+		got, err := textOf(n, "a text")
+		if err != nil {
+			return err
+		}
+		if err := check(got); err != nil {
+			return err
+		}
+		*p = sdk.NewSecret(got)
+		return nil
+	}
+	f.show = func() any {
+		if p.Empty() {
+			return nil
+		}
+		return masked
+	}
 	return f
 }
 
