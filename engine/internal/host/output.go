@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -27,6 +28,7 @@ type output struct {
 	shaken    bool // used by the pump of stdout only
 
 	mu      sync.Mutex
+	version int      // of the protocol, as the handshake says
 	printed []string // before the handshake
 	tail    []string // the last lines of stderr
 	trace   bool     // a stack trace is being written: it goes into the tail only
@@ -38,7 +40,7 @@ func newOutput(log *slog.Logger, redact *strings.Replacer) *output {
 }
 
 // handshakeLine is what the library waits for on stdout.
-var handshakeLine = regexp.MustCompile(`^\d+\|\d+\|(unix|tcp)\|[^|]+\|grpc(\||$)`)
+var handshakeLine = regexp.MustCompile(`^\d+\|(\d+)\|(unix|tcp)\|[^|]+\|grpc(\||$)`)
 
 // pump reads both outputs until they end.
 func (o *output) pump(stdout, stderr io.Reader) {
@@ -53,8 +55,11 @@ func (o *output) end() { _ = o.line.Close() } // it never fails
 
 // stdout passes the handshake on. Everything else is a stray print.
 func (o *output) stdout(text string) {
-	if !o.shaken && handshakeLine.MatchString(text) {
+	if parts := handshakeLine.FindStringSubmatch(text); parts != nil && !o.shaken {
 		o.shaken = true
+		o.mu.Lock()
+		o.version, _ = strconv.Atoi(parts[1]) // what is too large stays at the largest
+		o.mu.Unlock()
 		// The reader is gone if the library has given up.
 		_, _ = io.WriteString(o.line, text+"\n")
 		return
@@ -106,6 +111,30 @@ func (o *output) said() (printed, last string) {
 	defer o.mu.Unlock()
 	return cut(strings.Join(o.printed, " / ")), cut(o.lastWords())
 }
+
+// protocol is the version that the handshake named, if there was one.
+func (o *output) protocol() (int, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.version, o.version != 0
+}
+
+// last are the last lines of stderr before the trace, if there is one.
+func (o *output) last() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lines := make([]string, 0, shownLines)
+	for _, line := range o.tail {
+		if startsTrace(line) {
+			break
+		}
+		lines = append(lines, cut(line))
+	}
+	return lines[max(0, len(lines)-shownLines):]
+}
+
+// shownLines is how many of the last lines a report shows.
+const shownLines = 10
 
 // stack is the trace that the process ended with, "" if it did not.
 func (o *output) stack() string {
