@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 
@@ -142,6 +141,16 @@ func isManifest(name string, names map[string]bool) bool {
 	return ok && names[binary] && strings.HasPrefix(binary, plugin.FilePrefix)
 }
 
+// classifyName is the name of the plugin whose binary is called so; "" if it is
+// none.
+func classifyName(file string) string {
+	name, ok := strings.CutPrefix(file, plugin.FilePrefix)
+	if !ok || !validName.MatchString(name) {
+		return ""
+	}
+	return name
+}
+
 // classify looks at a file without starting it.
 func classify(dir, file string) Candidate {
 	c := Candidate{Path: filepath.Join(dir, file), Status: Ignored}
@@ -195,7 +204,7 @@ func (h *Host) describe(ctx context.Context, c *Candidate) {
 	c.Description = description
 	if description.Name != c.Name {
 		c.Status, c.Reason = Failed, fmt.Sprintf("it calls itself %q, and the file %q", description.Name, c.Name)
-	} else if !slices.Contains(protocols, description.Protocol) {
+	} else if !Speaks(description.Protocol) {
 		c.Status, c.Reason = Incompatible, (&ProtocolError{description.Protocol}).Error()
 	}
 }

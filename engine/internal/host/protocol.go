@@ -21,6 +21,9 @@ func spoken(newest int) []int {
 	return []int{newest - 1, newest}
 }
 
+// Speaks tells whether this engine speaks that version of the protocol.
+func Speaks(version int) bool { return slices.Contains(protocols, version) }
+
 // services are our client for every version. The services of a version are a
 // package of their own in proto/; [plugin.Client] speaks the newest.
 func services() map[int]goplugin.PluginSet {
