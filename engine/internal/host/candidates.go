@@ -88,7 +88,7 @@ func (h *Host) Candidates(ctx context.Context) []Candidate {
 		case c.Status == OK:
 			asked.Go(func() { h.describe(ctx, c) })
 		case c.Name != "":
-			c.Description, _ = readManifest(c.Path + ".json") // for people only: nothing is started
+			c.Description, _ = ReadManifest(c.Path + ".json") // for people only: nothing is started
 		}
 	}
 	asked.Wait()
@@ -182,7 +182,7 @@ func classify(dir, file string) Candidate {
 
 // describe finds out what a plugin is.
 func (h *Host) describe(ctx context.Context, c *Candidate) {
-	description, err := readManifest(c.Path + ".json")
+	description, err := ReadManifest(c.Path + ".json")
 	switch {
 	case err == nil:
 		c.Manifest = true
@@ -209,7 +209,8 @@ func (h *Host) describe(ctx context.Context, c *Candidate) {
 	}
 }
 
-func readManifest(path string) (*plugin.Description, error) {
+// ReadManifest reads the manifest of a plugin.
+func ReadManifest(path string) (*plugin.Description, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

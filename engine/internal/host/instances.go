@@ -53,6 +53,9 @@ func (i *Instance) Description() *plugin.Description { return i.candidate.Descri
 // Path is the file of the plugin; "" where there is none.
 func (i *Instance) Path() string { return i.candidate.Path }
 
+// LimitsOver are the limits of the instance's process, given those of all.
+func (i *Instance) LimitsOver(all Limits) Limits { return i.Limits.over(all) }
+
 // Warnings are doubts about the plugin that do not keep it from being started.
 func (i *Instance) Warnings() []string { return i.candidate.Warnings }
 
@@ -60,8 +63,9 @@ func (i *Instance) Warnings() []string { return i.candidate.Warnings }
 type Problem struct {
 	Instance string
 	File     string
-	Status   Status // of the instance
-	Path     string // JSON pointer into the file, "" for the whole
+	Status   Status        // of the instance
+	Kinds    []plugin.Kind // of its plugin, where that is known
+	Path     string        // JSON pointer into the file, "" for the whole
 	Message  string
 }
 
@@ -89,10 +93,10 @@ func (h *Host) Instances(ctx context.Context) ([]Instance, []Problem) {
 			usable = append(usable, in)
 		case in.Status == Disabled:
 		case len(in.Problems) == 0:
-			problems = append(problems, Problem{Instance: in.Name, File: in.File, Status: in.Status, Message: in.Reason})
+			problems = append(problems, Problem{Instance: in.Name, File: in.File, Status: in.Status, Kinds: in.Kinds, Message: in.Reason})
 		}
 		for _, p := range in.Problems {
-			problems = append(problems, Problem{Instance: in.Name, File: in.File, Status: in.Status, Path: p.Path, Message: p.Message})
+			problems = append(problems, Problem{Instance: in.Name, File: in.File, Status: in.Status, Kinds: in.Kinds, Path: p.Path, Message: p.Message})
 		}
 	}
 	return usable, problems
@@ -220,6 +224,7 @@ func (i *Instance) read() error {
 	if err != nil {
 		return err
 	}
+	delete(tree, "$schema") // for editors
 	if named, ok := tree["plugin"]; ok {
 		delete(tree, "plugin")
 		if err := i.take(named); err != nil {

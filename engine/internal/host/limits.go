@@ -176,3 +176,22 @@ const OwnSchema = `{
     }
   ]
 }`
+
+// FileSchema is the JSON Schema of an instance's file: what the plugin
+// declares, and the engine's own key.
+func FileSchema(configSchema json.RawMessage) (json.RawMessage, error) {
+	schema := map[string]any{"type": "object"}
+	if len(configSchema) > 0 {
+		if err := json.Unmarshal(configSchema, &schema); err != nil {
+			return nil, fmt.Errorf("the plugin's schema: %w", err)
+		}
+	}
+	properties, _ := schema["properties"].(map[string]any)
+	if properties == nil {
+		properties = make(map[string]any)
+	}
+	properties["plugin"] = json.RawMessage(OwnSchema)
+	properties["$schema"] = map[string]any{"type": "string"}
+	schema["properties"] = properties
+	return json.MarshalIndent(schema, "", "  ")
+}

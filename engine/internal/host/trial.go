@@ -120,21 +120,18 @@ func (h *Host) Receive(ctx context.Context, path, sum string) (_ *Delivery, err 
 // errNotPinned is a candidate that the lock file has not.
 var errNotPinned = errors.New("the lock file does not have it")
 
-// Verify checks one plugin as a locked engine would, and that its manifest is
-// what the binary itself says. It returns all that is wrong.
-func (h *Host) Verify(ctx context.Context, c Candidate) []error {
-	if c.Status != OK {
-		return []error{fmt.Errorf("%s: %s", c.Status, c.Reason)}
-	}
+// Verify starts a plugin that was found good and pinned, to compare its
+// manifest with what the binary itself says.
+func (h *Host) Verify(ctx context.Context, c Candidate) error {
 	if c.pinned == "" {
-		return []error{errNotPinned}
+		return errNotPinned
 	}
 	is, err := h.Live(ctx, c.Path, c.pinned)
 	if err != nil {
-		return []error{err}
+		return err
 	}
 	if field := is.Differs(c.Description); field != "" {
-		return []error{fmt.Errorf("its manifest says another %s than the binary; write it anew: %s manifest -w", field, c.Path)}
+		return fmt.Errorf("its manifest says another %s than the binary; write it anew: %s manifest -w", field, c.Path)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/datadis-engine/datadis/engine/internal/pin"
@@ -38,7 +39,10 @@ func (w *world) own(name string) string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, content, 0o755); err != nil {
+	syscall.ForkLock.RLock() // a process that is forked now would keep the file from being started
+	err = os.WriteFile(path, content, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		w.t.Fatal(err)
 	}
 	w.describe(path)
@@ -47,6 +51,8 @@ func (w *world) own(name string) string {
 
 func appendTo(t *testing.T, path, text string) {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		t.Fatal(err)
