@@ -149,10 +149,10 @@ func pluginRows(instances []host.Instance, candidates []host.Candidate, states [
 		if c.Description != nil {
 			row.Kinds, row.Version, row.Proto = c.Description.Kinds, c.Description.Version, c.Description.Protocol
 		}
+		if used[c.Name] && c.Status != host.Shadowed {
+			continue // the instances say how it is
+		}
 		if c.Status == host.OK {
-			if used[c.Name] {
-				continue
-			}
 			row.Status, row.Reason = host.NotConfigured, "no config_<name>.json names it"
 			if len(c.Warnings) > 0 {
 				row.Reason += "; " + strings.Join(c.Warnings, "; ")

@@ -47,6 +47,9 @@ to date, and writes nothing.`,
 		} else {
 			l.folders(cmd, a, s)
 		}
+		if len(l.rows) == 0 && len(l.problems) == 0 {
+			return fmt.Errorf("there is no plugin in %s", strings.Join(s.Plugins.Paths, ", "))
+		}
 		if err := printList(p, l.rows, lockColumns...); err != nil {
 			return err
 		}

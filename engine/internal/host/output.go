@@ -30,7 +30,7 @@ type output struct {
 	mu      sync.Mutex
 	version int      // of the protocol, as the handshake says
 	printed []string // before the handshake
-	tail    []string // the last lines of stderr
+	tail    []string // the last lines
 	trace   bool     // a stack trace is being written: it goes into the tail only
 }
 
@@ -71,19 +71,29 @@ func (o *output) stdout(text string) {
 			o.printed = append(o.printed, text)
 		}
 		o.mu.Unlock()
+	} else {
+		o.remember(text)
 	}
-	o.stray(text, "stdout")
+	o.warn(text, "stdout")
 }
 
-// stray logs what nobody meant for a log.
+// stray takes a line that the library brought: what is printed while a plugin
+// serves.
 func (o *output) stray(text, stream string) {
-	o.log.Warn(strings.ToValidUTF8(o.redact.Replace(text), "?"), "unstructured", true, "stream", stream)
+	text = o.redact.Replace(text)
+	o.remember(text)
+	o.warn(text, stream)
 }
 
-// stderr logs a line as what it says it is.
-func (o *output) stderr(text string) {
-	text = o.redact.Replace(text)
+// warn logs what nobody meant for a log.
+func (o *output) warn(text, stream string) {
+	o.log.Warn(strings.ToValidUTF8(text, "?"), "unstructured", true, "stream", stream)
+}
+
+// remember keeps a line for a report, and tells whether it is part of a trace.
+func (o *output) remember(text string) (trace bool) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.tail = append(o.tail, text)
 	// Of a panic the first lines tell, and the runtime says nothing after it.
 	if len(o.tail) > tailSize && !o.trace {
@@ -91,9 +101,13 @@ func (o *output) stderr(text string) {
 	}
 	o.tail = o.tail[:min(len(o.tail), 2*tailSize)]
 	o.trace = o.trace || startsTrace(text)
-	trace := o.trace
-	o.mu.Unlock()
-	if trace {
+	return o.trace
+}
+
+// stderr logs a line as what it says it is.
+func (o *output) stderr(text string) {
+	text = o.redact.Replace(text)
+	if o.remember(text) {
 		return // it is told once, when the process has ended
 	}
 	level, message, attrs := parseLine(text, o.redact)
@@ -128,7 +142,8 @@ func (o *output) last() []string {
 		if startsTrace(line) {
 			break
 		}
-		lines = append(lines, cut(line))
+		_, message, _ := parseLine(line, o.redact)
+		lines = append(lines, cut(message))
 	}
 	return lines[max(0, len(lines)-shownLines):]
 }

@@ -103,7 +103,9 @@ func (r *Running) crashed(p *process, err error) error {
 	if !p.over() {
 		return err
 	}
-	return newFallError(p.fell(err))
+	f := p.fell(err)
+	r.retire(p, f)
+	return newFallError(f)
 }
 
 // ListGrants implements [sdk.Source].

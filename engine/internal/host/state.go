@@ -19,7 +19,8 @@ type State struct {
 	Reason   string    `json:"reason,omitempty"` // why it is not up, or not well
 	Restarts int       `json:"restarts"`         // since it was started first
 	Next     time.Time `json:"next,omitzero"`    // when it is started again
-	Engine   int       `json:"engine"`           // the number of the engine's process
+	PID      int       `json:"pid,omitempty"`    // the number of its process
+	Engine   int       `json:"engine"`           // and of the engine's
 }
 
 // State is how the plugin is now.
@@ -27,6 +28,9 @@ func (r *Running) State() State {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := State{Instance: r.instance.Name, Status: OK, Up: r.process != nil, Reason: r.down, Restarts: r.restarts, Engine: os.Getpid()}
+	if s.Up {
+		s.PID = r.process.child.number()
+	}
 	switch {
 	case s.Up && r.missing != "":
 		s.Status, s.Reason = Unhealthy, r.missing

@@ -18,7 +18,7 @@ type supervisor struct {
 
 // maxOutsidePause bounds the pause after somebody killed the process: waiting
 // longer mends nothing.
-const maxOutsidePause = 5 // times the first pause
+const maxOutsidePause = 2 // times the first pause
 
 // supervise watches the process, and replaces it when it ends, until the
 // context does.
@@ -37,10 +37,7 @@ func (r *Running) supervise(ctx context.Context, p *process) {
 		if p.worked.Load() || time.Since(began) >= r.host.config.Timing.Stable {
 			s.falls, s.backoff = nil, r.host.config.Timing.BackoffFirst
 		}
-		r.set(func() {
-			r.process, r.down = nil, oneLine(f.why.Error())
-			r.next = time.Now().Add(r.host.config.Timing.BackoffFirst)
-		})
+		r.retire(p, *f)
 		p.kill()
 		p = s.replace(ctx, *f)
 	}
@@ -51,6 +48,23 @@ func (r *Running) supervise(ctx context.Context, p *process) {
 // close takes the instance out of use for good.
 func (r *Running) close() {
 	r.set(func() { r.process, r.down, r.next, r.closed = nil, "it was stopped", time.Time{}, true })
+}
+
+// retire takes a process that has ended out of use: calls that come now wait for
+// the next. Whoever sees the end first does it.
+func (r *Running) retire(p *process, f fall) {
+	r.mu.Lock()
+	current := r.process == p
+	r.mu.Unlock()
+	if !current {
+		return
+	}
+	r.set(func() {
+		if r.process == p {
+			r.process, r.down = nil, oneLine(f.why.Error())
+			r.next = time.Now().Add(r.host.config.Timing.BackoffFirst)
+		}
+	})
 }
 
 // watch returns why the process has to be replaced; nil when the context ended.
