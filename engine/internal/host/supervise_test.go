@@ -100,8 +100,14 @@ func TestCallsWaitForTheNextProcess(t *testing.T) {
 	if _, err := ask(t.Context(), r, "pid"); err != nil {
 		t.Errorf("the next call: %v", err)
 	}
-	r.host.config.Timing.Await = time.Millisecond
-	r.host.config.Timing.BackoffFirst, r.host.config.Timing.BackoffMax = time.Minute, time.Minute
+}
+
+func TestCallsDoNotWaitForEver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "good")
+	w.config.Timing.Await = time.Millisecond
+	w.config.Timing.BackoffFirst, w.config.Timing.BackoffMax = time.Minute, time.Minute
+	r := w.start("good", nil)
 	if _, err := ask(t.Context(), r, "exit"); err == nil {
 		t.Fatal("it did not fall")
 	}

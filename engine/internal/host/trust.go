@@ -17,6 +17,8 @@ import (
 // warning.
 func (h *Host) trust(list []Candidate) {
 	lock, err := h.lock()
+	known := openSums(h.config.StateDir)
+	defer known.save()
 	var all sync.WaitGroup
 	for i := range list {
 		c := &list[i]
@@ -27,7 +29,7 @@ func (h *Host) trust(list []Candidate) {
 			h.doubt(c, Unpinned, err.Error())
 			continue
 		}
-		all.Go(func() { h.compare(c, lock) })
+		all.Go(func() { h.compare(c, lock, known) })
 	}
 	all.Wait()
 }
@@ -56,9 +58,9 @@ func (h *Host) doubt(c *Candidate, status Status, reason string) {
 	c.Warnings = append(c.Warnings, reason)
 }
 
-func (h *Host) compare(c *Candidate, lock *pin.File) {
+func (h *Host) compare(c *Candidate, lock *pin.File, known *sums) {
 	if lock != nil {
-		h.comparePin(c, lock)
+		h.comparePin(c, lock, known)
 	}
 	for _, path := range []string{filepath.Dir(c.Path), c.Path} {
 		if problem := changeable(path); problem != "" {
@@ -68,14 +70,14 @@ func (h *Host) compare(c *Candidate, lock *pin.File) {
 	}
 }
 
-func (h *Host) comparePin(c *Candidate, lock *pin.File) {
+func (h *Host) comparePin(c *Candidate, lock *pin.File, known *sums) {
 	name := filepath.Base(lock.Path)
 	pinned, ok := lock.Find(c.Name)
 	if !ok {
 		h.doubt(c, Unpinned, fmt.Sprintf("%s has no %s for %s; if you trust it: engine plugins lock", name, c.Name, pin.Here))
 		return
 	}
-	found, _, err := pin.Sum(c.Path)
+	found, err := known.of(c.Path)
 	switch {
 	case err != nil:
 		h.doubt(c, Unpinned, "it cannot be read: "+err.Error())

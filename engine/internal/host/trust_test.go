@@ -1,8 +1,10 @@
 package host
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -192,6 +194,50 @@ func TestABinaryThatIsExchangedAfterTheCheckIsNotStarted(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(w.config.RuntimeDir, "*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// What is remembered of a file must never hide that it has changed.
+func TestRememberedSums(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path, state := w.own("good"), t.TempDir()
+	aged := func() { // a file that changed just now is always read
+		eventually(t, "the file is old enough", func() bool {
+			info, err := os.Stat(path)
+			return err == nil && (stampOf(info) != "" || runtime.GOOS != "linux")
+		})
+	}
+	aged()
+	before, err := openSums(state).of(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := openSums(state)
+	if _, err := known.of(path); err != nil {
+		t.Fatal(err)
+	}
+	known.save()
+	if again := openSums(state); runtime.GOOS == "linux" && again.known[path].Sum != before {
+		t.Errorf("nothing is remembered: %v", again.known)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, errWrite := file.WriteAt([]byte("!"), info.Size()-1)
+	if err := errors.Join(errWrite, file.Close(), os.Chtimes(path, info.ModTime(), info.ModTime())); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // now, and when it is old again
+		if after, err := openSums(state).of(path); err != nil || after == before {
+			t.Errorf("a change of the same size and time is not seen: %v", err)
+		}
+		aged()
 	}
 }
 
