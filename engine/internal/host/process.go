@@ -69,7 +69,7 @@ func (h *Host) startProcess(ctx context.Context, c processConfig) (*process, err
 			return child, nil
 		},
 		SkipHostEnv:      true,
-		StartTimeout:     h.config.Timing.Handshake,
+		StartTimeout:     h.config.Timing.Handshake + time.Minute, // shake is the one to give up
 		TLSConfig:        &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ServerName: "localhost"},
 		GRPCDialOptions:  append(plugin.DialOptions(), h.config.DialOptions...),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir.path},
@@ -78,8 +78,15 @@ func (h *Host) startProcess(ctx context.Context, c processConfig) (*process, err
 		SyncStderr:       stray{child.output, "stderr"},
 	})
 	if err := p.shake(ctx); err != nil {
+		if p.child.started() {
+			p.awaitExit(time.Second) // it has ended, or the library has ended it
+		}
 		p.kill()
-		return nil, p.failedStart(err)
+		err = p.failedStart(err)
+		if _, shaken := child.output.protocol(); !shaken && child.started() && child.killedFromOutside() {
+			err = killedError{err}
+		}
+		return nil, err
 	}
 	return p, nil
 }
@@ -129,7 +136,7 @@ func (p *process) shake(ctx context.Context) error {
 		p.client, _ = r.client.(*plugin.Client)
 		return nil
 	case <-ctx.Done():
-		p.child.signal(syscall.SIGKILL)
+		p.child.condemn("there was no handshake")
 		<-done
 		return context.Cause(ctx)
 	}
@@ -178,6 +185,12 @@ func (p *process) over() bool {
 
 const endSeen = 50 * time.Millisecond
 
+// killedError is of a start during which somebody killed the process.
+type killedError struct{ error }
+
+// Unwrap gives the cause.
+func (e killedError) Unwrap() error { return e.error }
+
 // explain adds to the error of a call how the process ended, if it did.
 func (p *process) explain(err error) error {
 	if !p.over() {
@@ -197,7 +210,7 @@ func (p *process) fell(err error) fall {
 
 // kill ends the process and all that it started, at once, and cleans up.
 func (p *process) kill() {
-	p.child.signal(syscall.SIGKILL)
+	p.child.condemn("it was to stop")
 	if p.child.started() {
 		<-p.child.exited // SIGKILL cannot be ignored
 	}

@@ -177,8 +177,12 @@ func (c *childRunner) signal(s syscall.Signal) {
 // condemn kills the process, and keeps the reason for who asks.
 func (c *childRunner) condemn(why string) {
 	c.mu.Lock()
-	if c.verdict == "" {
-		c.verdict = why
+	select {
+	case <-c.exited: // it needed none
+	default:
+		if c.verdict == "" {
+			c.verdict = why
+		}
 	}
 	c.mu.Unlock()
 	c.signal(syscall.SIGKILL)

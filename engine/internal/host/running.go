@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -92,8 +93,18 @@ func (r *Running) first(ctx context.Context) (*process, error) {
 	if r.path, r.private, err = r.host.runnable(&r.instance.candidate); err != nil {
 		return nil, err
 	}
-	return r.start(ctx)
+	for attempt := 1; ; attempt++ {
+		p, err := r.start(ctx)
+		if err == nil || attempt == firstAttempts || !errors.As(err, new(killedError)) {
+			return p, err
+		}
+		r.log.Warn("plugin was killed by somebody else while it started", "error", err)
+	}
 }
+
+// firstAttempts is how often a first start is tried where somebody kills the
+// process meanwhile.
+const firstAttempts = 3
 
 // start brings a process up to its work.
 func (r *Running) start(ctx context.Context) (*process, error) {
@@ -108,7 +119,12 @@ func (r *Running) start(ctx context.Context) (*process, error) {
 	defer cancel()
 	setup, err := r.configure(ctx, p)
 	if err != nil {
-		err = p.explain(err)
+		if p.over() {
+			f := p.fell(err)
+			if err = f.why; f.outside {
+				err = killedError{err}
+			}
+		}
 		p.kill()
 		return nil, err
 	}

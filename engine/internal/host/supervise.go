@@ -142,7 +142,7 @@ func (s *supervisor) replace(ctx context.Context, f fall) *process {
 		if ctx.Err() != nil {
 			return nil
 		}
-		f = fall{why: fmt.Errorf("it does not start: %w", err)}
+		f = fall{why: fmt.Errorf("it does not start: %w", err), outside: errors.As(err, new(killedError))}
 		s.set(func() { s.down = oneLine(f.why.Error()) })
 	}
 }

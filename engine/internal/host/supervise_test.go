@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,6 +53,49 @@ func TestAPluginThatIsKilledFromOutsideIsNoCrash(t *testing.T) {
 	if s := r.State(); s.Restarts != 5 || s.Status != OK {
 		t.Errorf("%+v", s)
 	}
+}
+
+// Whoever kills every process that he sees may hit one before it has said who
+// it is.
+func TestAPluginThatIsKilledWhileItStarts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "hang") // never shakes hands
+	w.config.Timing.Handshake = 20 * time.Second
+	h := New(w.config)
+	started := make(chan error, 1)
+	go func() {
+		_, err := h.startProcess(t.Context(), processConfig{path: filepath.Join(w.bin, "datadis-plugin-hang"), log: h.log})
+		started <- err
+	}()
+	var pid int
+	eventually(t, "the process is there", func() bool {
+		pid = processOf(filepath.Join(w.bin, "datadis-plugin-hang"))
+		return pid != 0
+	})
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-started; !errors.As(err, new(killedError)) {
+		t.Errorf("%v", err)
+	}
+	// One that the engine itself gives up is not meant.
+	w.config.Timing.Handshake = 100 * time.Millisecond
+	_, err := New(w.config).startProcess(t.Context(), processConfig{path: filepath.Join(w.bin, "datadis-plugin-hang"), log: h.log})
+	if err == nil || errors.As(err, new(killedError)) {
+		t.Errorf("%v", err)
+	}
+}
+
+// processOf is the number of a process of the binary, 0 if there is none.
+func processOf(path string) int {
+	all, _ := filepath.Glob("/proc/[0-9]*/cmdline") // the pattern is good
+	for _, file := range all {
+		if text, err := os.ReadFile(file); err == nil && strings.HasPrefix(string(text), path+"\x00") {
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			return pid
+		}
+	}
+	return 0
 }
 
 // The breaker is for plugins that cannot do anything: one that crashes on some
