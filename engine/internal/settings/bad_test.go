@@ -29,6 +29,8 @@ var mistakes = []struct {
 	{name: "section that is a text", config: `{"redis": "redis://h"}`, want: "DIR/config.json:1: redis: is a text; it is a section, write an object"},
 	{name: "section that is null", config: `{"kafka": null}`, want: "DIR/config.json:1: kafka: is null; it is a section, write an object"},
 
+	{name: "size in powers of ten", config: `{"plugins": {"limits": {"memory": "512MB"}}}`, want: "DIR/config.json:1: plugins.limits.memory: \"512MB\" is no size; write it as 512MiB or 4GiB"},
+	{name: "number for a size", config: `{"plugins": {"limits": {"memory": 512}}}`, want: "DIR/config.json:1: plugins.limits.memory: a number stands here, a size such as 512MiB is expected"},
 	{name: "number for a duration", config: `{"datadis": {"timeout": 180}}`, want: "DIR/config.json:1: datadis.timeout: a number stands here, a duration such as 30s is expected"},
 	{name: "duration without a unit", config: `{"datadis": {"timeout": "180"}}`, want: `DIR/config.json:1: datadis.timeout: "180" is no duration; write it as 30s, 5m or 24h`},
 	{name: "duration of nothing", config: `{"datadis": {"timeout": "0s"}}`, want: `DIR/config.json:1: datadis.timeout: "0s" is not positive`},

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/size"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -119,6 +120,25 @@ func shortDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// memory is an amount in bytes; 0 by default.
+func memory(p *int64, key, meaning string) field {
+	f := field{key: key, kind: sizeKind, initial: "0", meaning: meaning}
+	f.read = func(n *node) error {
+		if n.kind == '0' && n.text == "0" {
+			*p = 0
+			return nil
+		}
+		got, err := textOf(n, "a size such as 512MiB")
+		if err != nil {
+			return err
+		}
+		*p, err = size.Parse(got)
+		return err
+	}
+	f.show = func() any { return size.Format(*p) }
+	return f
 }
 
 func instant(p *time.Time, key, meaning string) field {
