@@ -39,6 +39,16 @@ type OlderOptions struct {
 	DryRun bool
 }
 
+// Check finds names that no source can have.
+func (o OlderOptions) Check() error {
+	for _, source := range o.Sources {
+		if !sourceName.MatchString(source) {
+			return fmt.Errorf("%q is no name of a source", source)
+		}
+	}
+	return nil
+}
+
 // maxProblems is how many documents that could not be read are reported.
 const maxProblems = 20
 
@@ -49,6 +59,9 @@ const maxProblems = 20
 // does no harm. A document that cannot be read does not hide the others: it is
 // reported at the end. No run may be working on these CUPS.
 func (l *Ledger) ImportOlder(ctx context.Context, r io.Reader, o OlderOptions) (Older, error) {
+	if err := o.Check(); err != nil {
+		return Older{}, err
+	}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxDocument)
 	in := olderImporter{ledger: l, options: o}
