@@ -13,4 +13,3 @@ func TestMain(m *testing.M) {
 	removeImage()
 	os.Exit(code)
 }
-

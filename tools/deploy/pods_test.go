@@ -194,7 +194,9 @@ func checkEngine(t *testing.T, spec corev1.PodSpec, c corev1.Container, kind str
 			}
 		}
 	}
-	holds := func(dir, secret string) bool { return mounts[dir].Secret != nil && mounts[dir].Secret.SecretName == secret }
+	holds := func(dir, secret string) bool {
+		return mounts[dir].Secret != nil && mounts[dir].Secret.SecretName == secret
+	}
 	env := map[string]string{}
 	for _, e := range c.Env {
 		env[e.Name] = e.Value
