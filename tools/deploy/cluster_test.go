@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/datadis-engine/datadis/tools/deploy/internal/sandbox"
@@ -29,6 +30,7 @@ type cluster struct {
 	dir     string
 	secrets map[string]map[string]string
 	acme    string // a folder with the third party's plugin, as its image has it
+	brokers []string
 }
 
 // newCluster starts two Redis servers, a broker and a simulated Datadis, and
@@ -139,7 +141,29 @@ func (c *cluster) kafka() string {
 		c.Fatal(err)
 	}
 	c.Cleanup(broker.Close)
-	return broker.ListenAddrs()[0]
+	c.brokers = broker.ListenAddrs()
+	return c.brokers[0]
+}
+
+// awaitTopic waits until a topic holds something.
+func (c *cluster) awaitTopic(topic string) {
+	c.Helper()
+	ctx, cancel := context.WithTimeout(c.Context(), 2*time.Minute)
+	defer cancel()
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	if err != nil {
+		c.Fatal(err)
+	}
+	defer client.Close()
+	for {
+		fetched := client.PollFetches(ctx)
+		if ctx.Err() != nil {
+			c.Fatalf("waited in vain for something in %s: %v", topic, fetched.Err())
+		}
+		if fetched.NumRecords() > 0 {
+			return
+		}
+	}
 }
 
 // simulator starts a simulated Datadis and returns its address and its users.

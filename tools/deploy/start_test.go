@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -19,6 +20,9 @@ import (
 
 	"github.com/datadis-engine/datadis/tools/deploy/internal/sandbox"
 )
+
+// jobs counts up with each Job, by the minutes of two days.
+var jobs atomic.Int64
 
 // pod is a workload's pod, running.
 type pod struct {
@@ -123,7 +127,8 @@ func (p *pod) environment(container corev1.Container) map[string]string {
 		case e.ValueFrom == nil:
 			env[e.Name] = e.Value
 		case e.ValueFrom.FieldRef != nil && e.ValueFrom.FieldRef.FieldPath == "metadata.labels['batch.kubernetes.io/job-name']":
-			env[e.Name] = p.meta.Name + "-29401234" // the minute that was scheduled
+			// A CronJob puts the minute that was scheduled behind its name.
+			env[e.Name] = fmt.Sprintf("%s-%d", p.meta.Name, 29401234+jobs.Add(2880))
 		default:
 			p.Fatalf("the test cannot give %s", e.Name)
 		}
@@ -183,7 +188,8 @@ func servesHTTP(t *testing.T) bool {
 // consumers and harmonizers, then each CronJob's producer once. Their command
 // lines, mounts, users and probes are the manifests'; the plugin that the
 // examples add is one that the image does not have. What comes out is files of
-// the parquet harmonizer in its volume, and every pod ends well when told to.
+// the parquet harmonizer in its volume and records of the third party's in its
+// topic, and every pod ends well when told to.
 func TestPodsRun(t *testing.T) {
 	c := newCluster(t)
 	var running []*pod
@@ -216,6 +222,7 @@ func TestPodsRun(t *testing.T) {
 			return err == nil && len(found) > 0
 		})
 	}
+	c.awaitTopic("acme.output")
 	for _, p := range running {
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
