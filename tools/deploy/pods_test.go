@@ -281,6 +281,11 @@ func checkCronJob(t *testing.T, c *batchv1.CronJob) {
 		t.Errorf("it does not run every second night: %q", c.Spec.Schedule)
 	}
 	container := c.Spec.JobTemplate.Spec.Template.Spec.Containers[0]
+	if policy := c.Spec.JobTemplate.Spec.PodFailurePolicy; policy == nil || len(policy.Rules) != 1 ||
+		policy.Rules[0].Action != batchv1.PodFailurePolicyActionFailJob || *policy.Rules[0].OnExitCodes.ContainerName != container.Name ||
+		!slices.Equal(policy.Rules[0].OnExitCodes.Values, []int32{2}) || c.Spec.JobTemplate.Spec.Template.Spec.RestartPolicy != corev1.RestartPolicyNever {
+		t.Errorf("wrong usage is tried again: %+v", policy)
+	}
 	var slot string
 	for _, e := range container.Env {
 		if e.ValueFrom != nil && e.ValueFrom.FieldRef != nil && e.ValueFrom.FieldRef.FieldPath == "metadata.labels['"+batchv1.JobNameLabel+"']" {
