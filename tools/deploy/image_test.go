@@ -28,10 +28,13 @@ var image struct {
 	err error
 }
 
+// possible is asked once.
+var possible = sync.OnceValue(sandbox.Possible)
+
 // theImage builds the image, or skips the test where that cannot be done.
 func theImage(t *testing.T) *stage {
 	t.Helper()
-	if err := sandbox.Possible(); err != nil {
+	if err := possible(); err != nil {
 		t.Skipf("the image is not tried out: %v", err)
 	}
 	image.once.Do(func() {

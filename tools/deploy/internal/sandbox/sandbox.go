@@ -80,15 +80,33 @@ func Command(ctx context.Context, spec Spec) (*exec.Cmd, error) {
 	return cmd, nil
 }
 
-// Possible tells why nothing can be run here; nil if it can.
+// Possible tells why nothing can be run here; nil if it can. Containers of
+// build systems often allow no mounts, or none of this kind.
 func Possible() error {
 	if os.Getuid() != 0 {
 		return errors.New("only root can mount")
 	}
-	cmd := exec.Command("/bin/true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNS}
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("this system allows no mounts: %w", err)
+	dir, err := os.MkdirTemp("", "sandbox-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	trial := Spec{
+		Root:    filepath.Join(dir, "root"),
+		Overlay: &Overlay{Lower: "/", Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work")},
+		Dir:     "/", UID: 65532, GID: 65532, ReadOnlyRoot: true, Args: []string{"/bin/true"},
+	}
+	for _, name := range []string{trial.Root, trial.Overlay.Upper, trial.Overlay.Work} {
+		if err := os.Mkdir(name, 0o755); err != nil {
+			return err
+		}
+	}
+	cmd, err := Command(context.Background(), trial)
+	if err != nil {
+		return err
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("this system does not allow what a container runtime does: %w %s", err, out)
 	}
 	return nil
 }
