@@ -15,8 +15,8 @@ import (
 )
 
 func newLedgerCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Look at what came, and what is missing, per supply and month"}
-	cmd.AddCommand(newLedgerShowCommand(a))
+	cmd := &cobra.Command{Use: "ledger", Short: "See what came and what is missing, per supply and month, and mend it"}
+	cmd.AddCommand(newLedgerShowCommand(a), newLedgerExportCommand(a), newLedgerImportCommand(a), newLedgerResetCommand(a))
 	return cmd
 }
 
