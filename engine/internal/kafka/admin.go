@@ -116,6 +116,10 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		case kafka.ErrTopicAlreadyExists:
 			there, existing = append(there, spec), append(existing, spec)
 		default:
+			if a.forbidden(ctx, result) { // to create it, and it need not be
+				existing = append(existing, spec)
+				continue
+			}
 			problems = append(problems, fmt.Errorf("kafka: create topic %s: %w", result.Topic, explain(result.Error)))
 		}
 	}
@@ -126,6 +130,17 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// forbidden tells whether this user may not create the topic, but may use it as
+// somebody else has created it.
+func (a *Admin) forbidden(ctx context.Context, result kafka.TopicResult) bool {
+	code := result.Error.Code()
+	if code != kafka.ErrTopicAuthorizationFailed && code != kafka.ErrClusterAuthorizationFailed {
+		return false
+	}
+	_, err := a.endOffsets(ctx, []string{result.Topic})
+	return err == nil
 }
 
 // checkPolicies compares the cleanup policies of topics with those they should
