@@ -33,6 +33,9 @@ type Options struct {
 	// CheckSchema says what is wrong with the configuration's schema, beyond what
 	// the kit sees by itself; it may be nil.
 	CheckSchema func(schema []byte) error
+	// Only names the checks to make, or groups of them (process, config, source,
+	// harmonizer); none: all. What the others need is made in any case.
+	Only []string
 	// Timing is how long things may take.
 	Timing Timing
 	// Progress is told of each check before it begins; it may be nil.
@@ -130,6 +133,9 @@ type trial struct {
 func (k *kit) tryAll(ctx context.Context) error {
 	trials := slices.Concat(processTrials, configTrials, sourceTrials, harmonizerTrials, endTrials, exitTrials)
 	for _, t := range trials {
+		if !k.wanted(t.name) {
+			continue
+		}
 		if err := k.try(ctx, t); err != nil {
 			return err
 		}
@@ -139,7 +145,17 @@ func (k *kit) tryAll(ctx context.Context) error {
 	return nil
 }
 
-// errSkip is why a check does not apply.
+// wanted tells whether a check is to be made.
+func (k *kit) wanted(name string) bool {
+	group, _, _ := strings.Cut(name, ".")
+	only := k.options.Only
+	return len(only) == 0 || slices.Contains(only, name) || slices.Contains(only, group) || slices.Contains(needed, name)
+}
+
+// needed are the checks from which the others know the plugin.
+var needed = []string{"process.handshake", "process.describe"}
+
+// skipError is why a check does not apply.
 type skipError struct{ reason string }
 
 func (e *skipError) Error() string { return e.reason }
@@ -180,6 +196,9 @@ func (k *kit) try(ctx context.Context, t trial) error {
 		result.Status = Failed
 	}
 	k.giveUp(group, c.findings)
+	if t.name == "process.describe" && k.config == nil && k.stopped[""] == "" {
+		k.stopped[""] = "describe.schema" // nothing can be configured
+	}
 	k.report.Checks = append(k.report.Checks, result)
 	k.report.Findings = append(k.report.Findings, c.findings...)
 	return nil

@@ -158,25 +158,39 @@ func splitsBatch(ctx context.Context, c *check) error {
 // it halves a batch that fails as a whole until the item stands alone.
 func survivesPoison(ctx context.Context, c *check) error {
 	const at = 57
-	s, err := c.fresh(ctx)
+	items := many(100)
+	clean, err := c.lost(ctx, items)
 	if err != nil {
 		return err
 	}
-	items := many(100)
 	items[at] = poison()
-	lost := map[int]string{}
-	if err := s.halve(ctx, items, 0, lost); err != nil {
+	lost, err := c.lost(ctx, items)
+	if err != nil {
 		return err
 	}
 	for i, why := range lost {
 		switch {
-		case i != at:
+		case i != at && clean[i] == "":
 			c.find("poison.spreads", "item %d: %s", i, why)
-		case why == "retry":
+		case i == at && why == askedAgain:
 			c.find("poison.repeats", "it asks for the item again")
 		}
 	}
 	return nil
+}
+
+// askedAgain is why an item is not done that is to come again.
+const askedAgain = "retry"
+
+// lost hands items over in a world of their own. It returns why those that are
+// not done are not, by their index.
+func (c *check) lost(ctx context.Context, items []*pb.Chunk) (map[int]string, error) {
+	s, err := c.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lost := map[int]string{}
+	return lost, s.halve(ctx, items, 0, lost)
 }
 
 // halve hands items over, and notes those that are not done by their index.
@@ -201,7 +215,7 @@ func (s *stage) halve(ctx context.Context, items []*pb.Chunk, first int, lost ma
 		case pb.Verdict_VERDICT_REJECTED:
 			lost[first+int(i.GetItem())] = i.GetReason() + " " + i.GetMessage()
 		case pb.Verdict_VERDICT_RETRY:
-			lost[first+int(i.GetItem())] = "retry"
+			lost[first+int(i.GetItem())] = askedAgain
 		}
 	}
 	return nil
@@ -258,33 +272,48 @@ func survivesDeadline(ctx context.Context, c *check) error {
 // survivesKill ends the process in a batch, at several moments, and hands the
 // batch over again to another one.
 func survivesKill(ctx context.Context, c *check) error {
-	whole, err := c.outcome(ctx, months())
+	s, err := c.fresh(ctx)
 	if err != nil {
 		return err
 	}
-	for _, after := range []time.Duration{0, 2 * time.Millisecond, 10 * time.Millisecond} {
-		s, err := c.fresh(ctx)
-		if err != nil {
-			return err
-		}
-		killed := time.AfterFunc(after, func() { signalGroup(s.pid, syscall.SIGKILL) })
-		_, _ = s.harmonizer.HarmonizeTimeSeries(ctx, &pb.HarmonizeTimeSeriesRequest{Run: fixture.Run, Batch: "batch-0", Chunks: months()})
-		killed.Stop()
-		c.end(s.process)
-		again, err := c.open(ctx, s.world)
-		if err != nil {
-			return finding("kill.restart", "%v", err)
-		}
-		if err := again.plain(ctx, "batch-0", months()...); err != nil {
-			return err
-		}
-		now, err := again.state(ctx)
+	began := time.Now()
+	if err := s.plain(ctx, "batch", months()...); err != nil {
+		return err
+	}
+	took := time.Since(began)
+	whole, err := s.state(ctx)
+	if err != nil {
+		return err
+	}
+	for _, after := range []time.Duration{took / 8, took / 3, took * 2 / 3} {
+		now, err := c.killed(ctx, after)
 		if err != nil {
 			return err
 		}
 		if d := whole.difference(now); d != "" {
-			return finding("kill.differs", "killed after %v: %s", after, d)
+			return finding("kill.differs", "killed after %v: %s", after.Round(time.Microsecond), d)
 		}
 	}
 	return nil
+}
+
+// killed is the state after a batch that was cut short by SIGKILL, and the same
+// batch again.
+func (c *check) killed(ctx context.Context, after time.Duration) (state, error) {
+	s, err := c.fresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	timer := time.AfterFunc(after, func() { signalGroup(s.pid, syscall.SIGKILL) })
+	_, _ = s.harmonizer.HarmonizeTimeSeries(ctx, &pb.HarmonizeTimeSeriesRequest{Run: fixture.Run, Batch: "batch", Chunks: months()})
+	timer.Stop()
+	c.end(s.process)
+	again, err := c.open(ctx, s.world)
+	if err != nil {
+		return nil, finding("kill.restart", "%v", err)
+	}
+	if err := again.plain(ctx, "batch", months()...); err != nil {
+		return nil, err
+	}
+	return again.state(ctx)
 }
