@@ -39,6 +39,11 @@ func TestRunByHandAPluginExplainsItself(t *testing.T) {
 		{"version", 0, "version.txt", ""},
 		{"describe", 0, "manifest.json", ""},
 		{"manifest", 0, "manifest.json", ""},
+		{"config", 0, "config.txt", ""},
+		{"config -format markdown", 0, "config.md", ""},
+		{"config -format example", 0, "config.json", ""},
+		{"config -format pdf", 2, "", "none of"},
+		{"conformance -odd", 2, "", "not defined"},
 		{"manifest --odd", 2, "", "not defined"},
 		{"serve", 2, "", `unknown command "serve"`},
 	} {
