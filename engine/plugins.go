@@ -20,7 +20,7 @@ or its harmonizer of that name.`
 
 func newPluginsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "plugins", Short: "Look at the plugins and their configuration", Long: pluginsHelp}
-	cmd.AddCommand(newPluginsListCommand(a), newPluginsInspectCommand(a), newPluginsConformanceCommand(a))
+	cmd.AddCommand(newPluginsListCommand(a), newPluginsInspectCommand(a), newPluginsConformanceCommand(a), newPluginsNewCommand(a))
 	return cmd
 }
 
