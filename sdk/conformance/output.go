@@ -129,7 +129,8 @@ func malformed(line string) bool {
 func (o *output) lastWords() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.panicked != "" {
+	// Go tells what went wrong first, Python last.
+	if strings.HasPrefix(o.panicked, "panic: ") {
 		return o.panicked
 	}
 	if len(o.tail) == 0 {
