@@ -28,6 +28,12 @@ var (
 		"github.com/mattn/go-colorable", "github.com/mattn/go-isatty", "github.com/oklog/run",
 		"golang.org/x/net", "golang.org/x/sys", "golang.org/x/text",
 	}
+	// tested are those that only their tests need; "go mod tidy" wants their sums.
+	tested = []string{
+		"github.com/bufbuild/protocompile", "github.com/davecgh/go-spew", "github.com/google/go-cmp",
+		"github.com/jhump/protoreflect", "github.com/pmezard/go-difflib", "github.com/stretchr/objx",
+		"github.com/stretchr/testify", "gonum.org/v1/gonum", "gopkg.in/check.v1", "gopkg.in/yaml.v3",
+	}
 )
 
 // addModule adds go.mod and, where the SDK is written along, the SDK and the
@@ -81,7 +87,7 @@ func readModule() (*module, error) {
 			return nil, fmt.Errorf("the SDK needs %s, and go.mod does not name it", path)
 		}
 	}
-	m.sums, err = m.sdkSums()
+	m.sums, err = sdkSums()
 	return m, err
 }
 
@@ -95,17 +101,16 @@ func (m *module) require(paths []string, comment string) string {
 	return w.String()
 }
 
-// sdkSums are the lines of go.sum but for those of modules that only the engine
-// requires.
-func (m *module) sdkSums() ([]byte, error) {
+// sdkSums are the lines of go.sum that the SDK's modules need.
+func sdkSums() ([]byte, error) {
 	text, err := datadis.SDK.ReadFile("go.sum")
 	if err != nil {
 		return nil, err
 	}
+	wanted := slices.Concat(direct, indirect, tested)
 	var kept bytes.Buffer
 	for line := range bytes.Lines(text) {
-		path, _, _ := strings.Cut(string(line), " ")
-		if m.versions[path] == "" || slices.Contains(direct, path) || slices.Contains(indirect, path) {
+		if path, _, _ := strings.Cut(string(line), " "); slices.Contains(wanted, path) {
 			kept.Write(line)
 		}
 	}
