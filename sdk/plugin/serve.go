@@ -63,9 +63,8 @@ func (b *binary) serve() {
 		VersionedPlugins: map[int]goplugin.PluginSet{ProtocolVersion: {"plugin": &registration{server: s}}},
 		Logger:           hclog.NewNullLogger(),
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
-			g := grpc.NewServer(append(options,
-				grpc.MaxRecvMsgSize(MaxMessageSize), grpc.MaxSendMsgSize(MaxMessageSize),
-				grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))...)
+			options = append(options, serverOptions()...)
+			g := grpc.NewServer(append(options, grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))...)
 			go s.watch(terminated, func() { stopSoon(g) })
 			return g
 		},
