@@ -39,25 +39,8 @@ func NewClient(conn grpc.ClientConnInterface) *Client {
 
 // DialOptions are those that a Client's connection needs.
 func DialOptions() []grpc.DialOption {
-	return []grpc.DialOption{
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessageSize), grpc.MaxCallSendMsgSize(MaxMessageSize)),
-		grpc.WithInitialWindowSize(MaxMessageSize), grpc.WithInitialConnWindowSize(MaxMessageSize),
-		grpc.WithReadBufferSize(bufferSize), grpc.WithWriteBufferSize(bufferSize),
-	}
-}
-
-// bufferSize is how much is read or written at once. Batches are large and their
-// answers larger: with these buffers, and windows in which a whole message
-// fits, a batch takes a fifth less.
-const bufferSize = 256 << 10
-
-// serverOptions are their like at the plugin's end.
-func serverOptions() []grpc.ServerOption {
-	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(MaxMessageSize), grpc.MaxSendMsgSize(MaxMessageSize),
-		grpc.InitialWindowSize(MaxMessageSize), grpc.InitialConnWindowSize(MaxMessageSize),
-		grpc.ReadBufferSize(bufferSize), grpc.WriteBufferSize(bufferSize),
-	}
+	return []grpc.DialOption{grpc.WithDefaultCallOptions(
+		grpc.MaxCallRecvMsgSize(MaxMessageSize), grpc.MaxCallSendMsgSize(MaxMessageSize))}
 }
 
 // Setup is what a configured instance wants of the engine.

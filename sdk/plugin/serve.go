@@ -63,8 +63,9 @@ func (b *binary) serve() {
 		VersionedPlugins: map[int]goplugin.PluginSet{ProtocolVersion: {"plugin": &registration{server: s}}},
 		Logger:           hclog.NewNullLogger(),
 		GRPCServer: func(options []grpc.ServerOption) *grpc.Server {
-			options = append(options, serverOptions()...)
-			g := grpc.NewServer(append(options, grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))...)
+			g := grpc.NewServer(append(options,
+				grpc.MaxRecvMsgSize(MaxMessageSize), grpc.MaxSendMsgSize(MaxMessageSize),
+				grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))...)
 			go s.watch(terminated, func() { stopSoon(g) })
 			return g
 		},
