@@ -111,6 +111,10 @@ func newKit(path string, o Options) (*kit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the trial: %w", err)
 	}
+	const longest, below = 104, len("/999/tmp/plugin4294967295") // of a socket's path
+	if len(base)+below > longest {
+		return nil, errors.Join(os.Remove(base), fmt.Errorf("the temporary folder %s is too long a path for sockets; set TMPDIR to a shorter one", base))
+	}
 	return &kit{path: path, options: o, timing: o.Timing.orDefault(), base: base, stopped: map[string]string{},
 		report: &Report{Kit: Version, Kinds: []string{}, Checks: []Check{}, Findings: []Finding{}}}, nil
 }

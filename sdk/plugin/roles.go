@@ -144,21 +144,14 @@ func (s harmonizerServer) HarmonizeSupplies(ctx context.Context, r *pb.Harmonize
 // HarmonizeTimeSeries implements the protocol.
 func (s harmonizerServer) HarmonizeTimeSeries(ctx context.Context, r *pb.HarmonizeTimeSeriesRequest) (*pb.HarmonizeTimeSeriesResponse, error) {
 	ctx = s.with(ctx, "run", r.GetRun(), "batch", r.GetBatch())
-	batch := sdk.Batch[sdk.Chunk]{Run: r.GetRun(), ID: r.GetBatch(), Items: make([]sdk.Chunk, len(r.GetChunks()))}
-	for i, m := range r.GetChunks() {
-		chunk, err := wire.DecodeChunk(m)
-		if err != nil {
-			return nil, toStatus(sdk.Reject("bad_chunk", err))
-		}
-		batch.Items[i] = chunk
-	}
+	batch, unreadable := readable(r)
 	m := &pb.HarmonizeTimeSeriesResponse{}
 	err := s.act(ctx, func(h sdk.Harmonizer) error {
 		result, err := h.HarmonizeTimeSeries(ctx, batch)
 		if err != nil {
 			return err
 		}
-		m.Result, err = wire.EncodeResult(result)
+		m.Result, err = wire.EncodeResult(unreadable.into(result))
 		return err
 	})
 	return m, err
