@@ -171,15 +171,8 @@ func (k *kit) try(ctx context.Context, t trial) error {
 	group, _, _ := strings.Cut(t.name, ".")
 	c := &check{kit: k, name: t.name}
 	began := time.Now()
-	var err error
-	switch {
-	case k.stopped[""] != "":
-		err = &skipError{"after " + k.stopped[""]}
-	case k.stopped[group] != "":
-		err = &skipError{"after " + k.stopped[group]}
-	case (group == kindSource || group == kindHarmonizer) && !slices.Contains(k.report.Kinds, group):
-		err = &skipError{"it is no " + group}
-	default:
+	err := k.skip(group)
+	if err == nil {
 		err = t.run(ctx, c)
 		c.close()
 	}
@@ -205,6 +198,20 @@ func (k *kit) try(ctx context.Context, t trial) error {
 	}
 	k.report.Checks = append(k.report.Checks, result)
 	k.report.Findings = append(k.report.Findings, c.findings...)
+	return nil
+}
+
+// skip says why a group's checks are not made any more, or never were.
+func (k *kit) skip(group string) error {
+	isRole := group == kindSource || group == kindHarmonizer
+	switch {
+	case k.stopped[""] != "":
+		return &skipError{"after " + k.stopped[""]}
+	case k.stopped[group] != "":
+		return &skipError{"after " + k.stopped[group]}
+	case isRole && !slices.Contains(k.report.Kinds, group):
+		return &skipError{"it is no " + group}
+	}
 	return nil
 }
 

@@ -27,18 +27,8 @@ func drains(ctx context.Context, c *check) error {
 		}
 	}
 	left := descendants(s.pid)
-	err = s.call(ctx, "Drain", func(ctx context.Context) error {
-		_, err := s.Drain(ctx, &pb.DrainRequest{})
+	if err := s.mustDrain(ctx); err != nil {
 		return err
-	})
-	if e, no := refused(err); no {
-		c.find("drain.fails", "%s", e.text())
-	} else if f, late := asFinding(err, "call.no-answer"); late {
-		c.find("drain.fails", "%s", f.Message)
-	} else if err != nil {
-		return err
-	} else if s.work(ctx) == nil {
-		c.find("drain.ignored", "it answered as before")
 	}
 	_ = s.stdin.Close()
 	if !s.awaitExit(c.timing.Exit) {
@@ -50,17 +40,33 @@ func drains(ctx context.Context, c *check) error {
 	for _, pid := range left {
 		if alive(pid) {
 			c.find("process.child-left", "process %d", pid)
+			signalOne(pid, syscall.SIGKILL)
 		}
 	}
 	if groupAlive(s.pid) {
 		c.find("process.child-left", "somebody in its process group")
 	}
-	for _, pid := range left {
-		if alive(pid) {
-			signalOne(pid, syscall.SIGKILL)
-		}
-	}
 	return nil
+}
+
+// mustDrain drains the plugin, and tries whether it takes work after it.
+func (s *stage) mustDrain(ctx context.Context) error {
+	err := s.call(ctx, "Drain", func(ctx context.Context) error {
+		_, err := s.Drain(ctx, &pb.DrainRequest{})
+		return err
+	})
+	if e, no := refused(err); no {
+		s.find("drain.fails", "%s", e.text())
+		return nil
+	}
+	if f, late := asFinding(err, "call.no-answer"); late {
+		s.find("drain.fails", "%s", f.Message)
+		return nil
+	}
+	if err == nil && s.work(ctx) == nil {
+		s.find("drain.ignored", "it answered as before")
+	}
+	return err
 }
 
 // work is a call of the plugin's role.
