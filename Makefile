@@ -62,6 +62,7 @@ generate: tools ## Generate what is generated: Go from proto/, docs from the set
 	go generate ./...
 	go test ./engine/internal/settings -run TestDocuments -update
 	go test ./engine/internal/metrics -run TestDocument -update
+	go test ./engine/internal/reference -run TestTheReference -update
 
 .PHONY: bench
 bench: tools ## Run the benchmarks

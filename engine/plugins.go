@@ -21,8 +21,8 @@ or its harmonizer of that name.`
 
 func newPluginsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "plugins", Short: "Look at the plugins and their configuration", Long: pluginsHelp}
-	cmd.AddCommand(newPluginsListCommand(a), newPluginsInspectCommand(a))
-	cmd.AddCommand(newPluginsInstallCommand(a), newPluginsLockCommand(a), newPluginsLogsCommand(a),
+	cmd.AddCommand(newPluginsConformanceCommand(a), newPluginsInspectCommand(a), newPluginsInstallCommand(a),
+		newPluginsListCommand(a), newPluginsLockCommand(a), newPluginsLogsCommand(a), newPluginsNewCommand(a),
 		newPluginsValidateCommand(a), newPluginsVerifyCommand(a))
 	return cmd
 }

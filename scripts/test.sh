@@ -26,6 +26,14 @@ elif [[ -z ${DATADIS_TEST_KAFKA:-} ]]; then
 fi
 cat "$why" >&2
 
+# The protocol is spoken by a plugin in Python too.
+python=yes
+if interpreter=$(scripts/python.sh 2>"$why"); then
+  export DATADIS_TEST_PYTHON=$interpreter
+else
+  python="no ($(tail -n 1 "$why"))"
+fi
+
 scripts/lint.sh
 
 echo "test: go test -race ./..."
@@ -41,4 +49,4 @@ go -C tools/deploy test -v -timeout 10m ./... >"$log" 2>&1 || { cat "$log" >&2; 
 grep -A1 -e '--- SKIP' "$log" || true
 rm -f "$log"
 echo "test: $((SECONDS - start)) s"
-echo "real: redis $redis, kafka $kafka, neo4j no (no plugin uses it yet)"
+echo "real: redis $redis, kafka $kafka, python $python, neo4j no (no plugin uses it yet)"

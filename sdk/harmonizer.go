@@ -30,9 +30,20 @@ type SupplyHarmonizer interface {
 // RunEnder is told, at least once, that everything of a run has been handed
 // over. It must rely on its store, not on what this process has seen, and must
 // not mistake "not seen" for "gone" unless the outcome is Complete and the
-// grant did not fail.
+// grant did not fail: else it changes nothing, and returns no record, of a
+// supply that did not come in the run.
 type RunEnder interface {
 	EndRun(ctx context.Context, end RunEnd) (Result, error)
+}
+
+// StateDumper shows what the harmonizer's store holds, for tests: the
+// conformance kit compares two states, and the engine never asks. One whose work
+// shows in its records, or in files below the instance's folder, needs none.
+type StateDumper interface {
+	// DumpState calls write for each thing in the store. Two things have
+	// different keys; a value is the same in whatever order the data came, and
+	// leaves out when it was written. It returns the error of write.
+	DumpState(ctx context.Context, write func(key, value string) error) error
 }
 
 // Batch is some items of one run, in the order in which they were published.

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"slices"
 
 	"github.com/parquet-go/parquet-go"
@@ -13,7 +12,7 @@ import (
 // is not safe for concurrent use.
 type parquetTable[R any] struct {
 	columns []column[R]
-	writer  *parquet.Writer
+	schema  *parquet.Schema
 	values  []parquet.Value
 	out     bytes.Buffer
 }
@@ -34,8 +33,7 @@ func newParquetTable[R any](columns []column[R]) *parquetTable[R] {
 	}
 	return &parquetTable[R]{
 		columns: columns,
-		writer: parquet.NewWriter(io.Discard, parquet.NewSchema("datadis", root),
-			parquet.Compression(&parquet.Zstd), parquet.PageBufferSize(pageBytes)),
+		schema:  parquet.NewSchema("datadis", root),
 	}
 }
 
@@ -76,17 +74,19 @@ func (k kind) node() parquet.Node {
 // encode is a table as a Parquet file. It stays valid until the next one.
 func (t *parquetTable[R]) encode(rows []R, metadata ...parquetPair) ([]byte, error) {
 	t.out.Reset()
-	t.writer.Reset(&t.out)
+	// A writer that is reset leaves the columns' names out of the next file's
+	// footer (parquet-go 0.32), so each file has one of its own.
+	writer := parquet.NewWriter(&t.out, t.schema, parquet.Compression(&parquet.Zstd), parquet.PageBufferSize(pageBytes))
 	for _, pair := range metadata {
-		t.writer.SetKeyValueMetadata(pair.key, pair.value)
+		writer.SetKeyValueMetadata(pair.key, pair.value)
 	}
-	writers := t.writer.ColumnWriters()
+	writers := writer.ColumnWriters()
 	for i := range t.columns {
 		if err := t.writeColumn(writers[i], i, rows); err != nil {
 			return nil, fmt.Errorf("encoding column %s as Parquet: %w", t.columns[i].name, err)
 		}
 	}
-	if err := t.writer.Close(); err != nil {
+	if err := writer.Close(); err != nil {
 		return nil, fmt.Errorf("encoding as Parquet: %w", err)
 	}
 	return t.out.Bytes(), nil

@@ -12,6 +12,7 @@ import (
 
 	pb "github.com/datadis-engine/datadis/proto/plugin/v1"
 	"github.com/datadis-engine/datadis/sdk"
+	"github.com/datadis-engine/datadis/sdk/internal/wire"
 )
 
 // Client is the engine's end: it plays a plugin's roles over a connection to
@@ -60,24 +61,24 @@ func (c *Client) Describe(ctx context.Context) (*Description, error) {
 
 // ValidateConfig asks what is wrong with a configuration.
 func (c *Client) ValidateConfig(ctx context.Context, in sdk.Instance, s Settings) ([]sdk.Problem, error) {
-	m, err := c.plugin.ValidateConfig(ctx, &pb.ValidateConfigRequest{Instance: instanceToWire(in), Config: settingsToWire(s)})
+	m, err := c.plugin.ValidateConfig(ctx, &pb.ValidateConfigRequest{Instance: wire.EncodeInstance(in), Config: settingsToWire(s)})
 	if err != nil {
 		return nil, fromStatus(ctx, "validate configuration", err)
 	}
-	return problemsFromWire(m.GetProblems()), nil
+	return wire.DecodeProblems(m.GetProblems()), nil
 }
 
 // Configure sets the instance up for the given roles; none: for all that it
 // has.
 func (c *Client) Configure(ctx context.Context, in sdk.Instance, s Settings, kinds ...Kind) (Setup, error) {
 	m, err := c.plugin.Configure(ctx, &pb.ConfigureRequest{
-		Instance: instanceToWire(in), Config: settingsToWire(s), Kinds: translate(kinds, kindsToWire),
+		Instance: wire.EncodeInstance(in), Config: settingsToWire(s), Kinds: translate(kinds, kindsToWire),
 	})
 	if err != nil {
 		return Setup{}, fromStatus(ctx, "configure", err)
 	}
 	setup := Setup{
-		Route:    routeFromWire(m.GetRoute()),
+		Route:    wire.DecodeRoute(m.GetRoute()),
 		Intake:   sdk.Intake{Sources: m.GetIntake().GetSources(), OutputTopics: m.GetIntake().GetOutputTopics()},
 		Features: m.GetFeatures(),
 	}
@@ -126,7 +127,7 @@ func (c *Client) ListGrants(ctx context.Context, send func(sdk.Grant) error) err
 		}
 		for _, grant := range m.GetBatch().GetGrants() {
 			received++
-			if err := send(grantFromWire(grant)); err != nil {
+			if err := send(wire.DecodeGrant(grant)); err != nil {
 				return err
 			}
 		}
@@ -140,37 +141,37 @@ func incomplete(format string, args ...any) error {
 
 // BeginRun implements [sdk.RunBeginner].
 func (c *Client) BeginRun(ctx context.Context, run sdk.Run) error {
-	if !slices.Contains(c.features, featureBeginRun) {
+	if !slices.Contains(c.features, wire.FeatureBeginRun) {
 		return nil
 	}
-	_, err := c.harmonizer.BeginRun(ctx, &pb.BeginRunRequest{Run: runToWire(run)})
+	_, err := c.harmonizer.BeginRun(ctx, &pb.BeginRunRequest{Run: wire.EncodeRun(run)})
 	return skipUnsupported(fromStatus(ctx, "begin run", err))
 }
 
 // EndRun implements [sdk.RunEnder].
 func (c *Client) EndRun(ctx context.Context, end sdk.RunEnd) (sdk.Result, error) {
-	if !slices.Contains(c.features, featureEndRun) {
+	if !slices.Contains(c.features, wire.FeatureEndRun) {
 		return sdk.Result{}, nil
 	}
-	m, err := c.harmonizer.EndRun(ctx, runEndToWire(end))
+	m, err := c.harmonizer.EndRun(ctx, wire.EncodeRunEnd(end))
 	if err != nil {
 		return sdk.Result{}, skipUnsupported(fromStatus(ctx, "end run", err))
 	}
-	result, err := resultFromWire(m.GetResult(), 0, math.MaxInt32) // there are no items to count
+	result, err := wire.DecodeResult(m.GetResult(), 0, math.MaxInt32) // there are no items to count
 	return result, c.check("end run", result, err)
 }
 
 // HarmonizeSupplies implements [sdk.SupplyHarmonizer].
 func (c *Client) HarmonizeSupplies(ctx context.Context, batch sdk.Batch[sdk.Supply]) (sdk.Result, error) {
-	if !slices.Contains(c.features, featureSupplies) {
+	if !slices.Contains(c.features, wire.FeatureSupplies) {
 		return sdk.Result{}, nil
 	}
 	items := make([]*pb.Supply, len(batch.Items))
 	for i := range batch.Items {
-		items[i] = supplyToWire(&batch.Items[i])
+		items[i] = wire.EncodeSupply(&batch.Items[i])
 	}
 	result, err := deliver(batch.ID, items, func(id string, part []*pb.Supply) (*pb.BatchResult, error) {
-		m, err := c.harmonizer.HarmonizeSupplies(ctx, &pb.HarmonizeSuppliesRequest{Run: text(batch.Run), Batch: id, Supplies: part})
+		m, err := c.harmonizer.HarmonizeSupplies(ctx, &pb.HarmonizeSuppliesRequest{Run: wire.Text(batch.Run), Batch: id, Supplies: part})
 		return m.GetResult(), err
 	})
 	return c.finish(ctx, "harmonize supplies", result, skipUnimplemented(err))
@@ -180,10 +181,10 @@ func (c *Client) HarmonizeSupplies(ctx context.Context, batch sdk.Batch[sdk.Supp
 func (c *Client) HarmonizeTimeSeries(ctx context.Context, batch sdk.Batch[sdk.Chunk]) (sdk.Result, error) {
 	items := make([]*pb.Chunk, len(batch.Items))
 	for i := range batch.Items {
-		items[i] = chunkToWire(&batch.Items[i])
+		items[i] = wire.EncodeChunk(&batch.Items[i])
 	}
 	result, err := deliver(batch.ID, items, func(id string, part []*pb.Chunk) (*pb.BatchResult, error) {
-		m, err := c.harmonizer.HarmonizeTimeSeries(ctx, &pb.HarmonizeTimeSeriesRequest{Run: text(batch.Run), Batch: id, Chunks: part})
+		m, err := c.harmonizer.HarmonizeTimeSeries(ctx, &pb.HarmonizeTimeSeriesRequest{Run: wire.Text(batch.Run), Batch: id, Chunks: part})
 		return m.GetResult(), err
 	})
 	return c.finish(ctx, "harmonize time series", result, err)

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/datadis-engine/datadis/sdk"
+	"github.com/datadis-engine/datadis/sdk/internal/wire"
 )
 
 // Definition says what a plugin is. C is a struct that holds its configuration;
@@ -153,13 +154,16 @@ func (d *Definition[C]) kinds() (kinds []Kind) {
 func (c *configured) features() []string {
 	var names []string
 	if _, ok := c.harmonizer.(sdk.RunBeginner); ok {
-		names = append(names, featureBeginRun)
+		names = append(names, wire.FeatureBeginRun)
 	}
 	if _, ok := c.harmonizer.(sdk.SupplyHarmonizer); ok {
-		names = append(names, featureSupplies)
+		names = append(names, wire.FeatureSupplies)
 	}
 	if _, ok := c.harmonizer.(sdk.RunEnder); ok {
-		names = append(names, featureEndRun)
+		names = append(names, wire.FeatureEndRun)
+	}
+	if _, ok := c.harmonizer.(sdk.StateDumper); ok {
+		names = append(names, wire.FeatureDumpState)
 	}
 	return names
 }

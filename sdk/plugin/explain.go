@@ -8,30 +8,49 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 )
+
+// byHand is a command for people.
+type byHand struct {
+	name, about string
+	run         func(b *binary, args []string, out, errs io.Writer) error
+}
+
+// byHands are the commands that a binary has.
+func byHands() []byHand {
+	return []byHand{
+		{"describe", "what it is, as JSON", func(b *binary, _ []string, out, _ io.Writer) error { return b.printManifest(out) }},
+		{"manifest [-w]", "the manifest; -w writes it beside the binary", (*binary).manifest},
+		{"config [-format F]", "its options: table, markdown, schema or example", (*binary).config},
+		{"conformance [-config FILE]", "try it against every promise of the protocol", (*binary).conformance},
+		{"version", "", (*binary).version},
+		{"help", "", func(b *binary, _ []string, out, _ io.Writer) error { return b.help(out) }},
+	}
+}
 
 // command is what the binary does when a person starts it. It returns the exit
 // code: 0 done, 1 failed, 2 wrong usage.
 func (b *binary) command(args []string, out, errs io.Writer) int {
 	name := "help"
 	if len(args) > 0 {
-		name, args = args[0], args[1:]
+		name, args = strings.TrimLeft(args[0], "-"), args[1:]
 	}
-	var err error
-	switch name {
-	case "help", "-h", "--help":
-		err = b.help(out)
-	case "version", "--version":
-		_, err = fmt.Fprintf(out, "%s %s (protocol %d)\n", b.description.Name, b.description.Version, ProtocolVersion)
-	case "describe":
-		err = b.printManifest(out)
-	case "manifest":
-		err = b.manifest(args, out, errs)
-	default:
-		_, _ = fmt.Fprintf(errs, "unknown command %q; known are help, version, describe, manifest\n", name)
-		return 2
+	if name == "h" {
+		name = "help"
 	}
+	var known []string
+	for _, c := range byHands() {
+		word, _, _ := strings.Cut(c.name, " ")
+		known = append(known, word)
+		if word == name {
+			return exitCode(c.run(b, args, out, errs), errs)
+		}
+	}
+	_, _ = fmt.Fprintf(errs, "unknown command %q; known are %s\n", name, strings.Join(known, ", "))
+	return 2
+}
+
+func exitCode(err error, errs io.Writer) int {
 	switch {
 	case errors.Is(err, errUsage):
 		return 2
@@ -107,30 +126,11 @@ func (b *binary) help(out io.Writer) error {
 		return err
 	}
 	fmt.Fprintf(w, "\nFor example:\n\n%s\n", example)
-	fmt.Fprintf(w, "\nTo install it, put the file %s into the engine's plugins folder and the\nconfiguration into plugins.config_dir; then run \"engine plugins list\".\n", file)
-	fmt.Fprintf(w, "\nCommands:\n  describe       what it is, as JSON\n  manifest [-w]  the manifest; -w writes it beside the binary\n  version\n  help\n")
+	fmt.Fprintf(w, "\nTo install it, run \"engine plugins install %s\", or put the file into\nthe engine's plugins folder by hand; put the configuration into plugins.config_dir. Then\n\"engine plugins list\" shows it.\n", file)
+	fmt.Fprintf(w, "\nCommands:\n")
+	for _, c := range byHands() {
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("  %-28s%s", c.name, c.about), " "))
+	}
 	_, err = io.WriteString(out, w.String())
 	return err
-}
-
-// WriteOptions prints options as a table.
-func WriteOptions(out io.Writer, options []Option) error {
-	if len(options) == 0 {
-		_, err := fmt.Fprintln(out, "It has no options.")
-		return err
-	}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(w, "KEY\tTYPE\tREQUIRED\tDEFAULT\tDESCRIPTION")
-	for _, o := range options {
-		required := "-"
-		if o.Required {
-			required = "yes"
-		}
-		value := o.Default
-		if value == "" {
-			value = "-"
-		}
-		_, _ = fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", o.Key, o.Type, required, value, o.Description)
-	}
-	return w.Flush()
 }

@@ -2,10 +2,10 @@ package plugin
 
 import (
 	"bytes"
+	"context"
+	"reflect"
 	"strings"
 	"testing"
-
-	"context"
 
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -39,6 +39,11 @@ func TestRunByHandAPluginExplainsItself(t *testing.T) {
 		{"version", 0, "version.txt", ""},
 		{"describe", 0, "manifest.json", ""},
 		{"manifest", 0, "manifest.json", ""},
+		{"config", 0, "config.txt", ""},
+		{"config -format markdown", 0, "config.md", ""},
+		{"config -format example", 0, "config.json", ""},
+		{"config -format pdf", 2, "", "none of"},
+		{"conformance -odd", 2, "", "not defined"},
 		{"manifest --odd", 2, "", "not defined"},
 		{"serve", 2, "", `unknown command "serve"`},
 	} {
@@ -52,6 +57,18 @@ func TestRunByHandAPluginExplainsItself(t *testing.T) {
 		if !strings.Contains(errs.String(), test.errs) {
 			t.Errorf("%s: %s", test.args, errs.String())
 		}
+	}
+}
+
+func TestADescriptionTravels(t *testing.T) {
+	t.Parallel()
+	d := Description{
+		Name: "n", Kinds: []Kind{HarmonizerKind, SourceKind}, Version: "1.2.3", Summary: "s", Description: "d", Homepage: "h",
+		License: "l", Authors: []string{"a", "b"}, Protocol: 7, Features: []string{"f"}, ConfigSchema: []byte(`{"type":"object"}`),
+		SDK: SDK{Language: "go", Name: "n", Version: "v"}, Build: Build{Revision: "r", Time: "t", Modified: true, Toolchain: "go1"},
+	}
+	if back := descriptionFromWire(d.toWire()); !reflect.DeepEqual(*back, d) {
+		t.Errorf("%+v became %+v", d, *back)
 	}
 }
 

@@ -1,20 +1,22 @@
 package plugin
 
+import "github.com/datadis-engine/datadis/sdk/internal/wire"
+
 // What both ends agree on before the first message.
 const (
 	// ProtocolVersion is the number of the protocol's package, proto/plugin/v1.
-	ProtocolVersion = 1
+	ProtocolVersion = wire.ProtocolVersion
 	// MagicCookieKey is the variable by which a binary knows that the engine
 	// started it. It is no secret.
-	MagicCookieKey = "DATADIS_PLUGIN"
+	MagicCookieKey = wire.MagicCookieKey
 	// MagicCookieValue is what the engine sets it to.
-	MagicCookieValue = "5f1d6cc2-datadis-engine-plugin"
+	MagicCookieValue = wire.MagicCookieValue
 	// LogLevelKey is the variable that says which log lines the engine wants.
-	LogLevelKey = "DATADIS_PLUGIN_LOG_LEVEL"
+	LogLevelKey = wire.LogLevelKey
 	// FilePrefix is how the file names of plugins begin.
-	FilePrefix = "datadis-plugin-"
+	FilePrefix = wire.FilePrefix
 	// MaxMessageSize is the largest message that either end takes.
-	MaxMessageSize = 16 << 20
+	MaxMessageSize = wire.MaxMessageSize
 )
 
 // Kind is a role that a plugin can play.
@@ -24,11 +26,4 @@ type Kind string
 const (
 	SourceKind     Kind = "source"
 	HarmonizerKind Kind = "harmonizer"
-)
-
-// The features of an instance that the engine asks for before it uses them.
-const (
-	featureBeginRun = "begin_run"
-	featureSupplies = "supplies"
-	featureEndRun   = "end_run"
 )

@@ -13,7 +13,8 @@ type Option struct {
 	Type        string
 	Required    bool
 	Secret      bool
-	Default     string // as JSON, "" if there is none
+	Default     string   // as JSON, "" if there is none
+	Enum        []string // the values that are allowed; none: any
 	Description string
 }
 
@@ -63,7 +64,7 @@ func (s *schema) options(prefix string, depth int) []Option {
 		}
 		list = append(list, Option{
 			Key: prefix + name, Type: property.typeText(), Secret: property.Secret, Default: compact(property.Default),
-			Required: slices.Contains(s.Required, name), Description: property.Description,
+			Required: slices.Contains(s.Required, name), Enum: property.Enum, Description: property.Description,
 		})
 		list = append(list, property.within(prefix+name, depth)...)
 	}

@@ -11,6 +11,7 @@ import (
 
 	pb "github.com/datadis-engine/datadis/proto/plugin/v1"
 	"github.com/datadis-engine/datadis/sdk"
+	"github.com/datadis-engine/datadis/sdk/internal/wire"
 )
 
 func grpcCode(err error) codes.Code { return status.Code(err) }
@@ -61,7 +62,7 @@ func (g *grantSender) add(grant sdk.Grant) error {
 	if err := g.stream.Context().Err(); err != nil {
 		return err
 	}
-	m := grantToWire(grant)
+	m := wire.EncodeGrant(grant)
 	g.waiting = append(g.waiting, m)
 	g.bytes += proto.Size(m)
 	g.total++
@@ -113,7 +114,7 @@ func (s harmonizerServer) BeginRun(ctx context.Context, r *pb.BeginRunRequest) (
 	ctx = s.with(ctx, "run", r.GetRun().GetId())
 	err := s.act(ctx, func(h sdk.Harmonizer) error {
 		if beginner, ok := h.(sdk.RunBeginner); ok {
-			return beginner.BeginRun(ctx, runFromWire(r.GetRun()))
+			return beginner.BeginRun(ctx, wire.DecodeRun(r.GetRun()))
 		}
 		return sdk.ErrUnsupported
 	})
@@ -129,12 +130,12 @@ func (s harmonizerServer) HarmonizeSupplies(ctx context.Context, r *pb.Harmonize
 		if !ok {
 			return sdk.ErrUnsupported
 		}
-		batch := sdk.Batch[sdk.Supply]{Run: r.GetRun(), ID: r.GetBatch(), Items: each(r.GetSupplies(), supplyFromWire)}
+		batch := sdk.Batch[sdk.Supply]{Run: r.GetRun(), ID: r.GetBatch(), Items: wire.Each(r.GetSupplies(), wire.DecodeSupply)}
 		result, err := supplies.HarmonizeSupplies(ctx, batch)
 		if err != nil {
 			return err
 		}
-		m.Result, err = resultToWire(result)
+		m.Result, err = wire.EncodeResult(result)
 		return err
 	})
 	return m, err
@@ -143,21 +144,14 @@ func (s harmonizerServer) HarmonizeSupplies(ctx context.Context, r *pb.Harmonize
 // HarmonizeTimeSeries implements the protocol.
 func (s harmonizerServer) HarmonizeTimeSeries(ctx context.Context, r *pb.HarmonizeTimeSeriesRequest) (*pb.HarmonizeTimeSeriesResponse, error) {
 	ctx = s.with(ctx, "run", r.GetRun(), "batch", r.GetBatch())
-	batch := sdk.Batch[sdk.Chunk]{Run: r.GetRun(), ID: r.GetBatch(), Items: make([]sdk.Chunk, len(r.GetChunks()))}
-	for i, m := range r.GetChunks() {
-		chunk, err := chunkFromWire(m)
-		if err != nil {
-			return nil, toStatus(sdk.Reject("bad_chunk", err))
-		}
-		batch.Items[i] = chunk
-	}
+	batch, unreadable := readable(r)
 	m := &pb.HarmonizeTimeSeriesResponse{}
 	err := s.act(ctx, func(h sdk.Harmonizer) error {
 		result, err := h.HarmonizeTimeSeries(ctx, batch)
 		if err != nil {
 			return err
 		}
-		m.Result, err = resultToWire(result)
+		m.Result, err = wire.EncodeResult(unreadable.into(result))
 		return err
 	})
 	return m, err
@@ -172,14 +166,27 @@ func (s harmonizerServer) EndRun(ctx context.Context, r *pb.EndRunRequest) (*pb.
 		if !ok {
 			return sdk.ErrUnsupported
 		}
-		result, err := ender.EndRun(ctx, runEndFromWire(r))
+		result, err := ender.EndRun(ctx, wire.DecodeRunEnd(r))
 		if err != nil {
 			return err
 		}
-		m.Result, err = resultToWire(result)
+		m.Result, err = wire.EncodeResult(result)
 		return err
 	})
 	return m, err
+}
+
+// DumpState implements the protocol.
+func (s harmonizerServer) DumpState(_ *pb.DumpStateRequest, stream grpc.ServerStreamingServer[pb.DumpStateResponse]) error {
+	return s.act(stream.Context(), func(h sdk.Harmonizer) error {
+		dumper, ok := h.(sdk.StateDumper)
+		if !ok {
+			return sdk.ErrUnsupported
+		}
+		return dumper.DumpState(stream.Context(), func(key, value string) error {
+			return stream.Send(&pb.DumpStateResponse{Key: wire.Text(key), Value: wire.Text(value)})
+		})
+	})
 }
 
 // with adds attributes to the logger that authors find in their context.

@@ -12,6 +12,7 @@ import (
 
 	pb "github.com/datadis-engine/datadis/proto/plugin/v1"
 	"github.com/datadis-engine/datadis/sdk"
+	"github.com/datadis-engine/datadis/sdk/internal/wire"
 )
 
 // server answers the base calls and keeps the instance for the others.
@@ -34,8 +35,8 @@ func (s *server) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRes
 
 // ValidateConfig implements the protocol.
 func (s *server) ValidateConfig(ctx context.Context, r *pb.ValidateConfigRequest) (*pb.ValidateConfigResponse, error) {
-	problems := s.binary.validate(ctx, instanceFromWire(r.GetInstance()), settingsFromWire(r.GetConfig()))
-	return &pb.ValidateConfigResponse{Problems: problemsToWire(problems)}, nil
+	problems := s.binary.validate(ctx, wire.DecodeInstance(r.GetInstance()), settingsFromWire(r.GetConfig()))
+	return &pb.ValidateConfigResponse{Problems: wire.EncodeProblems(problems)}, nil
 }
 
 // Configure implements the protocol.
@@ -46,7 +47,7 @@ func (s *server) Configure(_ context.Context, r *pb.ConfigureRequest) (*pb.Confi
 		return nil, newStatus(codes.FailedPrecondition, "already configured, or draining", "", sdk.FromInput, 0)
 	}
 	kinds := translate(r.GetKinds(), kindsFromWire)
-	c, problems, err := s.binary.configure(s.life, instanceFromWire(r.GetInstance()), settingsFromWire(r.GetConfig()), kinds)
+	c, problems, err := s.binary.configure(s.life, wire.DecodeInstance(r.GetInstance()), settingsFromWire(r.GetConfig()), kinds)
 	if err != nil {
 		return nil, setUpStatus(err)
 	}
@@ -55,7 +56,7 @@ func (s *server) Configure(_ context.Context, r *pb.ConfigureRequest) (*pb.Confi
 	}
 	s.instance = c
 	return &pb.ConfigureResponse{
-		Route:    routeToWire(c.route),
+		Route:    wire.EncodeRoute(c.route),
 		Intake:   &pb.Intake{Sources: c.intake.Sources, OutputTopics: c.intake.OutputTopics},
 		Features: c.features(),
 	}, nil
@@ -82,7 +83,7 @@ func (s *server) CheckHealth(ctx context.Context, _ *pb.CheckHealthRequest) (*pb
 	for _, role := range []any{instance.source, instance.harmonizer} {
 		if checker, ok := role.(HealthChecker); ok {
 			if err := checker.CheckHealth(ctx); err != nil {
-				return &pb.CheckHealthResponse{Problem: text(err.Error())}, nil
+				return &pb.CheckHealthResponse{Problem: wire.Text(err.Error())}, nil
 			}
 		}
 	}

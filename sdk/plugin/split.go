@@ -8,6 +8,7 @@ import (
 
 	pb "github.com/datadis-engine/datadis/proto/plugin/v1"
 	"github.com/datadis-engine/datadis/sdk"
+	"github.com/datadis-engine/datadis/sdk/internal/wire"
 )
 
 const (
@@ -28,7 +29,7 @@ func (e *badResultError) Error() string { return e.cause.Error() }
 // is too large by itself is rejected, not dropped. The id of a part follows
 // from the batch's, so that a repeated batch has the same parts.
 func deliver[T proto.Message](id string, items []T, call func(id string, part []T) (*pb.BatchResult, error)) (sdk.Result, error) {
-	d := &delivery[T]{id: text(id), items: items, call: call}
+	d := &delivery[T]{id: wire.Text(id), items: items, call: call}
 	first, size := 0, 0
 	for i, item := range items {
 		s := proto.Size(item) + fieldOverhead
@@ -89,7 +90,7 @@ func (d *delivery[T]) send(first, end int) error {
 }
 
 func (d *delivery[T]) add(m *pb.BatchResult, first, end int) error {
-	part, err := resultFromWire(m, first, end-first)
+	part, err := wire.DecodeResult(m, first, end-first)
 	if err != nil {
 		return &badResultError{err}
 	}

@@ -892,6 +892,98 @@ func (x *ItemResult) GetRetryAfter() *durationpb.Duration {
 	return nil
 }
 
+type DumpStateRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DumpStateRequest) Reset() {
+	*x = DumpStateRequest{}
+	mi := &file_plugin_v1_harmonizer_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DumpStateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DumpStateRequest) ProtoMessage() {}
+
+func (x *DumpStateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_v1_harmonizer_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DumpStateRequest.ProtoReflect.Descriptor instead.
+func (*DumpStateRequest) Descriptor() ([]byte, []int) {
+	return file_plugin_v1_harmonizer_proto_rawDescGZIP(), []int{13}
+}
+
+// DumpStateResponse is one thing that the store holds.
+type DumpStateResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names it: two things have different keys, and a thing keeps its key.
+	Key string `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// All that is known of it, the same in whatever order it came, and without
+	// the time at which it was written.
+	Value         string `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DumpStateResponse) Reset() {
+	*x = DumpStateResponse{}
+	mi := &file_plugin_v1_harmonizer_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DumpStateResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DumpStateResponse) ProtoMessage() {}
+
+func (x *DumpStateResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_plugin_v1_harmonizer_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DumpStateResponse.ProtoReflect.Descriptor instead.
+func (*DumpStateResponse) Descriptor() ([]byte, []int) {
+	return file_plugin_v1_harmonizer_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *DumpStateResponse) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *DumpStateResponse) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
 var File_plugin_v1_harmonizer_proto protoreflect.FileDescriptor
 
 const file_plugin_v1_harmonizer_proto_rawDesc = "" +
@@ -950,7 +1042,11 @@ const file_plugin_v1_harmonizer_proto_rawDesc = "" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x18\n" +
 	"\amessage\x18\x04 \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter*b\n" +
+	"retryAfter\"\x12\n" +
+	"\x10DumpStateRequest\";\n" +
+	"\x11DumpStateResponse\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value*b\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10OUTCOME_COMPLETE\x10\x01\x12\x13\n" +
@@ -960,13 +1056,14 @@ const file_plugin_v1_harmonizer_proto_rawDesc = "" +
 	"\x13VERDICT_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fVERDICT_SKIPPED\x10\x01\x12\x14\n" +
 	"\x10VERDICT_REJECTED\x10\x02\x12\x11\n" +
-	"\rVERDICT_RETRY\x10\x032\x96\x03\n" +
+	"\rVERDICT_RETRY\x10\x032\xf0\x03\n" +
 	"\n" +
 	"Harmonizer\x12S\n" +
 	"\bBeginRun\x12\".datadis.plugin.v1.BeginRunRequest\x1a#.datadis.plugin.v1.BeginRunResponse\x12n\n" +
 	"\x11HarmonizeSupplies\x12+.datadis.plugin.v1.HarmonizeSuppliesRequest\x1a,.datadis.plugin.v1.HarmonizeSuppliesResponse\x12t\n" +
 	"\x13HarmonizeTimeSeries\x12-.datadis.plugin.v1.HarmonizeTimeSeriesRequest\x1a..datadis.plugin.v1.HarmonizeTimeSeriesResponse\x12M\n" +
-	"\x06EndRun\x12 .datadis.plugin.v1.EndRunRequest\x1a!.datadis.plugin.v1.EndRunResponseB\xca\x01\n" +
+	"\x06EndRun\x12 .datadis.plugin.v1.EndRunRequest\x1a!.datadis.plugin.v1.EndRunResponse\x12X\n" +
+	"\tDumpState\x12#.datadis.plugin.v1.DumpStateRequest\x1a$.datadis.plugin.v1.DumpStateResponse0\x01B\xca\x01\n" +
 	"\x15com.datadis.plugin.v1B\x0fHarmonizerProtoP\x01Z:github.com/datadis-engine/datadis/proto/plugin/v1;pluginv1\xa2\x02\x03DPX\xaa\x02\x11Datadis.Plugin.V1\xca\x02\x11Datadis\\Plugin\\V1\xe2\x02\x1dDatadis\\Plugin\\V1\\GPBMetadata\xea\x02\x13Datadis::Plugin::V1b\x06proto3"
 
 var (
@@ -982,7 +1079,7 @@ func file_plugin_v1_harmonizer_proto_rawDescGZIP() []byte {
 }
 
 var file_plugin_v1_harmonizer_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_plugin_v1_harmonizer_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_plugin_v1_harmonizer_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_plugin_v1_harmonizer_proto_goTypes = []any{
 	(Outcome)(0),                        // 0: datadis.plugin.v1.Outcome
 	(Verdict)(0),                        // 1: datadis.plugin.v1.Verdict
@@ -999,39 +1096,43 @@ var file_plugin_v1_harmonizer_proto_goTypes = []any{
 	(*BatchResult)(nil),                 // 12: datadis.plugin.v1.BatchResult
 	(*Record)(nil),                      // 13: datadis.plugin.v1.Record
 	(*ItemResult)(nil),                  // 14: datadis.plugin.v1.ItemResult
-	nil,                                 // 15: datadis.plugin.v1.Record.HeadersEntry
-	(*timestamppb.Timestamp)(nil),       // 16: google.protobuf.Timestamp
-	(*Supply)(nil),                      // 17: datadis.plugin.v1.Supply
-	(*Chunk)(nil),                       // 18: datadis.plugin.v1.Chunk
-	(*durationpb.Duration)(nil),         // 19: google.protobuf.Duration
+	(*DumpStateRequest)(nil),            // 15: datadis.plugin.v1.DumpStateRequest
+	(*DumpStateResponse)(nil),           // 16: datadis.plugin.v1.DumpStateResponse
+	nil,                                 // 17: datadis.plugin.v1.Record.HeadersEntry
+	(*timestamppb.Timestamp)(nil),       // 18: google.protobuf.Timestamp
+	(*Supply)(nil),                      // 19: datadis.plugin.v1.Supply
+	(*Chunk)(nil),                       // 20: datadis.plugin.v1.Chunk
+	(*durationpb.Duration)(nil),         // 21: google.protobuf.Duration
 }
 var file_plugin_v1_harmonizer_proto_depIdxs = []int32{
-	16, // 0: datadis.plugin.v1.Run.started:type_name -> google.protobuf.Timestamp
+	18, // 0: datadis.plugin.v1.Run.started:type_name -> google.protobuf.Timestamp
 	2,  // 1: datadis.plugin.v1.BeginRunRequest.run:type_name -> datadis.plugin.v1.Run
-	17, // 2: datadis.plugin.v1.HarmonizeSuppliesRequest.supplies:type_name -> datadis.plugin.v1.Supply
+	19, // 2: datadis.plugin.v1.HarmonizeSuppliesRequest.supplies:type_name -> datadis.plugin.v1.Supply
 	12, // 3: datadis.plugin.v1.HarmonizeSuppliesResponse.result:type_name -> datadis.plugin.v1.BatchResult
-	18, // 4: datadis.plugin.v1.HarmonizeTimeSeriesRequest.chunks:type_name -> datadis.plugin.v1.Chunk
+	20, // 4: datadis.plugin.v1.HarmonizeTimeSeriesRequest.chunks:type_name -> datadis.plugin.v1.Chunk
 	12, // 5: datadis.plugin.v1.HarmonizeTimeSeriesResponse.result:type_name -> datadis.plugin.v1.BatchResult
 	2,  // 6: datadis.plugin.v1.EndRunRequest.run:type_name -> datadis.plugin.v1.Run
 	0,  // 7: datadis.plugin.v1.EndRunRequest.outcome:type_name -> datadis.plugin.v1.Outcome
-	16, // 8: datadis.plugin.v1.EndRunRequest.finished:type_name -> google.protobuf.Timestamp
+	18, // 8: datadis.plugin.v1.EndRunRequest.finished:type_name -> google.protobuf.Timestamp
 	3,  // 9: datadis.plugin.v1.EndRunRequest.failed_grants:type_name -> datadis.plugin.v1.FailedGrant
 	12, // 10: datadis.plugin.v1.EndRunResponse.result:type_name -> datadis.plugin.v1.BatchResult
 	13, // 11: datadis.plugin.v1.BatchResult.records:type_name -> datadis.plugin.v1.Record
 	14, // 12: datadis.plugin.v1.BatchResult.items:type_name -> datadis.plugin.v1.ItemResult
-	15, // 13: datadis.plugin.v1.Record.headers:type_name -> datadis.plugin.v1.Record.HeadersEntry
+	17, // 13: datadis.plugin.v1.Record.headers:type_name -> datadis.plugin.v1.Record.HeadersEntry
 	1,  // 14: datadis.plugin.v1.ItemResult.verdict:type_name -> datadis.plugin.v1.Verdict
-	19, // 15: datadis.plugin.v1.ItemResult.retry_after:type_name -> google.protobuf.Duration
+	21, // 15: datadis.plugin.v1.ItemResult.retry_after:type_name -> google.protobuf.Duration
 	4,  // 16: datadis.plugin.v1.Harmonizer.BeginRun:input_type -> datadis.plugin.v1.BeginRunRequest
 	6,  // 17: datadis.plugin.v1.Harmonizer.HarmonizeSupplies:input_type -> datadis.plugin.v1.HarmonizeSuppliesRequest
 	8,  // 18: datadis.plugin.v1.Harmonizer.HarmonizeTimeSeries:input_type -> datadis.plugin.v1.HarmonizeTimeSeriesRequest
 	10, // 19: datadis.plugin.v1.Harmonizer.EndRun:input_type -> datadis.plugin.v1.EndRunRequest
-	5,  // 20: datadis.plugin.v1.Harmonizer.BeginRun:output_type -> datadis.plugin.v1.BeginRunResponse
-	7,  // 21: datadis.plugin.v1.Harmonizer.HarmonizeSupplies:output_type -> datadis.plugin.v1.HarmonizeSuppliesResponse
-	9,  // 22: datadis.plugin.v1.Harmonizer.HarmonizeTimeSeries:output_type -> datadis.plugin.v1.HarmonizeTimeSeriesResponse
-	11, // 23: datadis.plugin.v1.Harmonizer.EndRun:output_type -> datadis.plugin.v1.EndRunResponse
-	20, // [20:24] is the sub-list for method output_type
-	16, // [16:20] is the sub-list for method input_type
+	15, // 20: datadis.plugin.v1.Harmonizer.DumpState:input_type -> datadis.plugin.v1.DumpStateRequest
+	5,  // 21: datadis.plugin.v1.Harmonizer.BeginRun:output_type -> datadis.plugin.v1.BeginRunResponse
+	7,  // 22: datadis.plugin.v1.Harmonizer.HarmonizeSupplies:output_type -> datadis.plugin.v1.HarmonizeSuppliesResponse
+	9,  // 23: datadis.plugin.v1.Harmonizer.HarmonizeTimeSeries:output_type -> datadis.plugin.v1.HarmonizeTimeSeriesResponse
+	11, // 24: datadis.plugin.v1.Harmonizer.EndRun:output_type -> datadis.plugin.v1.EndRunResponse
+	16, // 25: datadis.plugin.v1.Harmonizer.DumpState:output_type -> datadis.plugin.v1.DumpStateResponse
+	21, // [21:26] is the sub-list for method output_type
+	16, // [16:21] is the sub-list for method input_type
 	16, // [16:16] is the sub-list for extension type_name
 	16, // [16:16] is the sub-list for extension extendee
 	0,  // [0:16] is the sub-list for field type_name
@@ -1051,7 +1152,7 @@ func file_plugin_v1_harmonizer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_plugin_v1_harmonizer_proto_rawDesc), len(file_plugin_v1_harmonizer_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,7 @@ const (
 	Harmonizer_HarmonizeSupplies_FullMethodName   = "/datadis.plugin.v1.Harmonizer/HarmonizeSupplies"
 	Harmonizer_HarmonizeTimeSeries_FullMethodName = "/datadis.plugin.v1.Harmonizer/HarmonizeTimeSeries"
 	Harmonizer_EndRun_FullMethodName              = "/datadis.plugin.v1.Harmonizer/EndRun"
+	Harmonizer_DumpState_FullMethodName           = "/datadis.plugin.v1.Harmonizer/DumpState"
 )
 
 // HarmonizerClient is the client API for Harmonizer service.
@@ -40,8 +41,15 @@ type HarmonizerClient interface {
 	// HarmonizeTimeSeries takes a batch of whole chunks.
 	HarmonizeTimeSeries(ctx context.Context, in *HarmonizeTimeSeriesRequest, opts ...grpc.CallOption) (*HarmonizeTimeSeriesResponse, error)
 	// EndRun comes, at least once, after everything of a run was handed over. A
-	// plugin relies on its store, not on what this process has seen.
+	// plugin relies on its store, not on what this process has seen. Only where the
+	// outcome is OUTCOME_COMPLETE may it conclude that what did not come is gone;
+	// else it changes nothing, and returns no record, of a supply that did not
+	// come in this run.
 	EndRun(ctx context.Context, in *EndRunRequest, opts ...grpc.CallOption) (*EndRunResponse, error)
+	// DumpState streams what the plugin's store holds, for tests: the conformance
+	// kit compares two states, the engine never asks. A plugin whose work shows in
+	// its records, or in files below the instance's folder, needs none.
+	DumpState(ctx context.Context, in *DumpStateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DumpStateResponse], error)
 }
 
 type harmonizerClient struct {
@@ -92,6 +100,25 @@ func (c *harmonizerClient) EndRun(ctx context.Context, in *EndRunRequest, opts .
 	return out, nil
 }
 
+func (c *harmonizerClient) DumpState(ctx context.Context, in *DumpStateRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[DumpStateResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &Harmonizer_ServiceDesc.Streams[0], Harmonizer_DumpState_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[DumpStateRequest, DumpStateResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Harmonizer_DumpStateClient = grpc.ServerStreamingClient[DumpStateResponse]
+
 // HarmonizerServer is the server API for Harmonizer service.
 // All implementations must embed UnimplementedHarmonizerServer
 // for forward compatibility.
@@ -107,8 +134,15 @@ type HarmonizerServer interface {
 	// HarmonizeTimeSeries takes a batch of whole chunks.
 	HarmonizeTimeSeries(context.Context, *HarmonizeTimeSeriesRequest) (*HarmonizeTimeSeriesResponse, error)
 	// EndRun comes, at least once, after everything of a run was handed over. A
-	// plugin relies on its store, not on what this process has seen.
+	// plugin relies on its store, not on what this process has seen. Only where the
+	// outcome is OUTCOME_COMPLETE may it conclude that what did not come is gone;
+	// else it changes nothing, and returns no record, of a supply that did not
+	// come in this run.
 	EndRun(context.Context, *EndRunRequest) (*EndRunResponse, error)
+	// DumpState streams what the plugin's store holds, for tests: the conformance
+	// kit compares two states, the engine never asks. A plugin whose work shows in
+	// its records, or in files below the instance's folder, needs none.
+	DumpState(*DumpStateRequest, grpc.ServerStreamingServer[DumpStateResponse]) error
 	mustEmbedUnimplementedHarmonizerServer()
 }
 
@@ -130,6 +164,9 @@ func (UnimplementedHarmonizerServer) HarmonizeTimeSeries(context.Context, *Harmo
 }
 func (UnimplementedHarmonizerServer) EndRun(context.Context, *EndRunRequest) (*EndRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EndRun not implemented")
+}
+func (UnimplementedHarmonizerServer) DumpState(*DumpStateRequest, grpc.ServerStreamingServer[DumpStateResponse]) error {
+	return status.Error(codes.Unimplemented, "method DumpState not implemented")
 }
 func (UnimplementedHarmonizerServer) mustEmbedUnimplementedHarmonizerServer() {}
 func (UnimplementedHarmonizerServer) testEmbeddedByValue()                    {}
@@ -224,6 +261,17 @@ func _Harmonizer_EndRun_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _Harmonizer_DumpState_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(DumpStateRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(HarmonizerServer).DumpState(m, &grpc.GenericServerStream[DumpStateRequest, DumpStateResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type Harmonizer_DumpStateServer = grpc.ServerStreamingServer[DumpStateResponse]
+
 // Harmonizer_ServiceDesc is the grpc.ServiceDesc for Harmonizer service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -248,6 +296,12 @@ var Harmonizer_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _Harmonizer_EndRun_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "DumpState",
+			Handler:       _Harmonizer_DumpState_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "plugin/v1/harmonizer.proto",
 }

@@ -725,7 +725,7 @@ type ConfigureResponse struct {
 	// Of a harmonizer.
 	Intake *Intake `protobuf:"bytes,2,opt,name=intake,proto3" json:"intake,omitempty"`
 	// What this instance can do beyond the base, by name: begin_run, supplies,
-	// end_run. The engine does not call what is not named.
+	// end_run, dump_state. The engine does not call what is not named.
 	Features      []string `protobuf:"bytes,3,rep,name=features,proto3" json:"features,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -1,4 +1,4 @@
-package plugin
+package wire
 
 import (
 	"fmt"
@@ -7,35 +7,35 @@ import (
 	"github.com/datadis-engine/datadis/sdk"
 )
 
-func chunkToWire(c *sdk.Chunk) *pb.Chunk {
+func EncodeChunk(c *sdk.Chunk) *pb.Chunk {
 	return &pb.Chunk{
-		Id: text(c.ID), Revision: c.Revision, Hash: c.Hash, Run: text(c.Run), Source: text(c.Source),
-		Cups: text(string(c.CUPS)), Series: seriesToWire(c.Series), Month: c.Month.String(),
+		Id: Text(c.ID), Revision: c.Revision, Hash: c.Hash, Run: Text(c.Run), Source: Text(c.Source),
+		Cups: Text(string(c.CUPS)), Series: EncodeSeries(c.Series), Month: c.Month.String(),
 		FetchedAt: stamp(c.FetchedAt),
 		Starts:    distances(c.Starts), Spans: c.Spans,
-		Flags:       each(c.Flags, func(f sdk.Flags) uint32 { return uint32(f) }),
-		Consumption: columnToWire(&c.Consumption), Surplus: columnToWire(&c.Surplus),
-		Generation: columnToWire(&c.Generation), SelfConsumption: columnToWire(&c.SelfConsumption),
-		Peak: columnToWire(&c.Peak), Reactive: columnToWire(&c.Reactive), Periods: c.Periods,
+		Flags:       Each(c.Flags, func(f sdk.Flags) uint32 { return uint32(f) }),
+		Consumption: encodeColumn(&c.Consumption), Surplus: encodeColumn(&c.Surplus),
+		Generation: encodeColumn(&c.Generation), SelfConsumption: encodeColumn(&c.SelfConsumption),
+		Peak: encodeColumn(&c.Peak), Reactive: encodeColumn(&c.Reactive), Periods: c.Periods,
 		Methods: texts[string](c.Methods), MethodIndex: c.MethodIndex,
 	}
 }
 
-// chunkFromWire fails on a chunk whose columns do not fit together.
-func chunkFromWire(m *pb.Chunk) (sdk.Chunk, error) {
+// DecodeChunk fails on a chunk whose columns do not fit together.
+func DecodeChunk(m *pb.Chunk) (sdk.Chunk, error) {
 	month, err := sdk.ParseMonth(m.GetMonth())
 	if err != nil {
 		return sdk.Chunk{}, fmt.Errorf("chunk %s: %w", m.GetId(), err)
 	}
 	c := sdk.Chunk{
 		ID: m.GetId(), Revision: m.GetRevision(), Hash: m.GetHash(), Run: m.GetRun(), Source: m.GetSource(),
-		CUPS: sdk.CUPS(m.GetCups()), Series: seriesFromWire(m.GetSeries()), Month: month,
+		CUPS: sdk.CUPS(m.GetCups()), Series: DecodeSeries(m.GetSeries()), Month: month,
 		FetchedAt: unstamp(m.GetFetchedAt()),
 		Starts:    sums(m.GetStarts()), Spans: orNil(m.GetSpans()),
-		Flags:       each(m.GetFlags(), func(f uint32) sdk.Flags { return sdk.Flags(f) }),
-		Consumption: columnFromWire(m.GetConsumption()), Surplus: columnFromWire(m.GetSurplus()),
-		Generation: columnFromWire(m.GetGeneration()), SelfConsumption: columnFromWire(m.GetSelfConsumption()),
-		Peak: columnFromWire(m.GetPeak()), Reactive: columnFromWire(m.GetReactive()), Periods: orNil(m.GetPeriods()),
+		Flags:       Each(m.GetFlags(), func(f uint32) sdk.Flags { return sdk.Flags(f) }),
+		Consumption: decodeColumn(m.GetConsumption()), Surplus: decodeColumn(m.GetSurplus()),
+		Generation: decodeColumn(m.GetGeneration()), SelfConsumption: decodeColumn(m.GetSelfConsumption()),
+		Peak: decodeColumn(m.GetPeak()), Reactive: decodeColumn(m.GetReactive()), Periods: orNil(m.GetPeriods()),
 		Methods: m.GetMethods(), MethodIndex: orNil(m.GetMethodIndex()),
 	}
 	if err := checkChunk(&c); err != nil {
@@ -75,14 +75,14 @@ func checkChunk(c *sdk.Chunk) error {
 	return nil
 }
 
-func columnToWire(c *sdk.Column) *pb.Column {
+func encodeColumn(c *sdk.Column) *pb.Column {
 	if c.Empty() {
 		return nil
 	}
 	return &pb.Column{Scale: c.Scale, Units: c.Units, Missing: c.Missing}
 }
 
-func columnFromWire(m *pb.Column) sdk.Column {
+func decodeColumn(m *pb.Column) sdk.Column {
 	return sdk.Column{Scale: m.GetScale(), Units: orNil(m.GetUnits()), Missing: orNil(m.GetMissing())}
 }
 

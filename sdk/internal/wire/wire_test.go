@@ -1,4 +1,4 @@
-package plugin
+package wire
 
 import (
 	"fmt"
@@ -121,23 +121,23 @@ func TestEveryFieldTravels(t *testing.T) {
 	t.Parallel()
 	t.Run("grant", func(t *testing.T) {
 		t.Parallel()
-		roundTrip(t, func(g sdk.Grant) sdk.Grant { return grantFromWire(travel(t, grantToWire(g))) }, nil)
+		roundTrip(t, func(g sdk.Grant) sdk.Grant { return DecodeGrant(travel(t, EncodeGrant(g))) }, nil)
 	})
 	t.Run("route", func(t *testing.T) {
 		t.Parallel()
-		roundTrip(t, func(r sdk.Route) sdk.Route { return routeFromWire(travel(t, routeToWire(r))) }, nil)
+		roundTrip(t, func(r sdk.Route) sdk.Route { return DecodeRoute(travel(t, EncodeRoute(r))) }, nil)
 	})
 	t.Run("instance", func(t *testing.T) {
 		t.Parallel()
-		roundTrip(t, func(i sdk.Instance) sdk.Instance { return instanceFromWire(travel(t, instanceToWire(i))) }, nil)
+		roundTrip(t, func(i sdk.Instance) sdk.Instance { return DecodeInstance(travel(t, EncodeInstance(i))) }, nil)
 	})
 	t.Run("supply", func(t *testing.T) {
 		t.Parallel()
-		roundTrip(t, func(s sdk.Supply) sdk.Supply { return supplyFromWire(travel(t, supplyToWire(&s))) }, nil)
+		roundTrip(t, func(s sdk.Supply) sdk.Supply { return DecodeSupply(travel(t, EncodeSupply(&s))) }, nil)
 	})
 	t.Run("run", func(t *testing.T) {
 		t.Parallel()
-		roundTrip(t, func(r sdk.Run) sdk.Run { return runFromWire(travel(t, runToWire(r))) }, nil)
+		roundTrip(t, func(r sdk.Run) sdk.Run { return DecodeRun(travel(t, EncodeRun(r))) }, nil)
 	})
 	t.Run("chunk", func(t *testing.T) {
 		t.Parallel()
@@ -153,29 +153,22 @@ func TestEveryFieldTravels(t *testing.T) {
 	t.Run("result", func(t *testing.T) {
 		t.Parallel()
 		roundTrip(t, func(r sdk.Result) sdk.Result {
-			m, err := resultToWire(r)
+			m, err := EncodeResult(r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			back, err := resultFromWire(travel(t, m), 0, 1<<31)
+			back, err := DecodeResult(travel(t, m), 0, 1<<31)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return back
 		}, nil)
 	})
-	t.Run("description", func(t *testing.T) {
-		t.Parallel()
-		roundTrip(t, func(d Description) Description { return *descriptionFromWire(travel(t, d.toWire())) }, func(d *Description, f filler) {
-			d.Kinds = pick(f, []Kind{SourceKind}, []Kind{HarmonizerKind, SourceKind})
-			d.ConfigSchema = []byte(`{"type":"object"}`)
-		})
-	})
 }
 
 func chunkThere(t *testing.T, c sdk.Chunk) sdk.Chunk {
 	t.Helper()
-	back, err := chunkFromWire(travel(t, chunkToWire(&c)))
+	back, err := DecodeChunk(travel(t, EncodeChunk(&c)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +177,7 @@ func chunkThere(t *testing.T, c sdk.Chunk) sdk.Chunk {
 
 func TestTheEndOfARunTravels(t *testing.T) {
 	t.Parallel()
-	there := func(e sdk.RunEnd) sdk.RunEnd { return runEndFromWire(travel(t, runEndToWire(e))) }
+	there := func(e sdk.RunEnd) sdk.RunEnd { return DecodeRunEnd(travel(t, EncodeRunEnd(e))) }
 	for seed := range uint64(20) {
 		f := filler{rand.New(rand.NewPCG(seed, 2))}
 		value := reflect.New(reflect.TypeFor[sdk.RunEnd]()).Elem()
@@ -202,7 +195,7 @@ func TestTheEndOfARunTravels(t *testing.T) {
 func TestNilIsNotEmptyInRecords(t *testing.T) {
 	t.Parallel()
 	for _, value := range [][]byte{nil, {}, {1}} {
-		back := recordFromWire(travel(t, recordToWire(sdk.Record{Key: value, Value: value})), 0)
+		back := decodeRecord(travel(t, encodeRecord(sdk.Record{Key: value, Value: value})), 0)
 		if (back.Key == nil) != (value == nil) || (back.Value == nil) != (value == nil) {
 			t.Errorf("%#v came as %#v", value, back)
 		}
@@ -212,7 +205,7 @@ func TestNilIsNotEmptyInRecords(t *testing.T) {
 func TestBrokenTextDoesNotCostTheBatch(t *testing.T) {
 	t.Parallel()
 	s := sdk.Supply{Address: "C/ Espa\xf1a"}
-	if back := supplyFromWire(travel(t, supplyToWire(&s))); back.Address != "C/ Espa\uFFFDa" {
+	if back := DecodeSupply(travel(t, EncodeSupply(&s))); back.Address != "C/ Espa\uFFFDa" {
 		t.Errorf("%q", back.Address)
 	}
 }
@@ -222,7 +215,7 @@ func TestChunksThatDoNotFitTogetherAreRefused(t *testing.T) {
 	good := func() *pb.Chunk {
 		return &pb.Chunk{Id: "c", Month: "2026-03", Starts: []int64{0, 3600}, Consumption: &pb.Column{Units: []int64{1, 2}}}
 	}
-	if _, err := chunkFromWire(good()); err != nil {
+	if _, err := DecodeChunk(good()); err != nil {
 		t.Fatal(err)
 	}
 	for name, spoil := range map[string]func(*pb.Chunk){
@@ -238,7 +231,7 @@ func TestChunksThatDoNotFitTogetherAreRefused(t *testing.T) {
 	} {
 		c := good()
 		spoil(c)
-		if _, err := chunkFromWire(c); err == nil {
+		if _, err := DecodeChunk(c); err == nil {
 			t.Errorf("%s: taken", name)
 		}
 	}
@@ -255,7 +248,7 @@ func TestAMonthOnTheWireIsSmall(t *testing.T) {
 		c.Consumption.Set(i, sdk.Decimal{Units: int64(i), Scale: 3})
 		c.MethodIndex = append(c.MethodIndex, 0)
 	}
-	if size := proto.Size(chunkToWire(&c)); size > 5*len(c.Starts)+200 {
+	if size := proto.Size(EncodeChunk(&c)); size > 5*len(c.Starts)+200 {
 		t.Errorf("%d bytes for %d readings", size, len(c.Starts))
 	}
 	back := chunkThere(t, c)
@@ -278,7 +271,7 @@ func FuzzChunk(f *testing.F) {
 		if proto.Unmarshal(bytes, &m) != nil {
 			return
 		}
-		c, err := chunkFromWire(&m)
+		c, err := DecodeChunk(&m)
 		if err != nil {
 			return
 		}

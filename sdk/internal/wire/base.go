@@ -1,4 +1,4 @@
-package plugin
+package wire
 
 import (
 	"strings"
@@ -13,7 +13,7 @@ import (
 
 // text is s as protobuf takes it: a distributor's broken letter must not cost
 // the batch.
-func text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+func Text(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 
 // stamp leaves the zero time out.
 func stamp(t time.Time) *timestamppb.Timestamp {
@@ -44,12 +44,12 @@ func texts[B, A ~string](list []A) []B {
 	}
 	converted := make([]B, len(list))
 	for i, s := range list {
-		converted[i] = B(text(string(s)))
+		converted[i] = B(Text(string(s)))
 	}
 	return converted
 }
 
-func each[A, B any](list []A, convert func(A) B) []B {
+func Each[A, B any](list []A, convert func(A) B) []B {
 	if len(list) == 0 {
 		return nil
 	}
@@ -60,30 +60,30 @@ func each[A, B any](list []A, convert func(A) B) []B {
 	return converted
 }
 
-func seriesToWire(s sdk.Series) *pb.Series {
-	return &pb.Series{Property: text(string(s.Property)), Resolution: text(string(s.Resolution))}
+func EncodeSeries(s sdk.Series) *pb.Series {
+	return &pb.Series{Property: Text(string(s.Property)), Resolution: Text(string(s.Resolution))}
 }
 
-func seriesFromWire(s *pb.Series) sdk.Series {
+func DecodeSeries(s *pb.Series) sdk.Series {
 	return sdk.Series{Property: sdk.Property(s.GetProperty()), Resolution: sdk.Resolution(s.GetResolution())}
 }
 
-func instanceToWire(in sdk.Instance) *pb.Instance {
+func EncodeInstance(in sdk.Instance) *pb.Instance {
 	return &pb.Instance{Name: in.Name, Dir: in.Dir, Temp: in.Temp}
 }
 
-func instanceFromWire(m *pb.Instance) sdk.Instance {
+func DecodeInstance(m *pb.Instance) sdk.Instance {
 	return sdk.Instance{Name: m.GetName(), Dir: m.GetDir(), Temp: m.GetTemp()}
 }
 
-func grantToWire(g sdk.Grant) *pb.Grant {
+func EncodeGrant(g sdk.Grant) *pb.Grant {
 	return &pb.Grant{
-		Key: text(g.Key), Username: text(g.Username), Password: &pb.Secret{Text: text(g.Password.Reveal())},
+		Key: Text(g.Key), Username: Text(g.Username), Password: &pb.Secret{Text: Text(g.Password.Reveal())},
 		AuthorizedNifs: texts[string](g.AuthorizedNIFs), OwnSupplies: g.OwnSupplies, Cups: texts[string](g.CUPS),
 	}
 }
 
-func grantFromWire(m *pb.Grant) sdk.Grant {
+func DecodeGrant(m *pb.Grant) sdk.Grant {
 	return sdk.Grant{
 		Key: m.GetKey(), Username: m.GetUsername(), Password: sdk.NewSecret(m.GetPassword().GetText()),
 		AuthorizedNIFs: texts[sdk.NIF](m.GetAuthorizedNifs()), OwnSupplies: m.GetOwnSupplies(),
@@ -91,28 +91,28 @@ func grantFromWire(m *pb.Grant) sdk.Grant {
 	}
 }
 
-func routeToWire(r sdk.Route) *pb.Route {
+func EncodeRoute(r sdk.Route) *pb.Route {
 	return &pb.Route{
 		Topic: r.Topic, Tables: r.Tables, Extra: r.Extra,
-		RowKeys: each(r.RowKeys, func(fields []string) *pb.RowKey { return &pb.RowKey{Fields: fields} }),
+		RowKeys: Each(r.RowKeys, func(fields []string) *pb.RowKey { return &pb.RowKey{Fields: fields} }),
 	}
 }
 
-func routeFromWire(m *pb.Route) sdk.Route {
+func DecodeRoute(m *pb.Route) sdk.Route {
 	return sdk.Route{
 		Topic: m.GetTopic(), Tables: m.GetTables(), Extra: m.GetExtra(),
-		RowKeys: each(m.GetRowKeys(), (*pb.RowKey).GetFields),
+		RowKeys: Each(m.GetRowKeys(), (*pb.RowKey).GetFields),
 	}
 }
 
-func problemsToWire(problems []sdk.Problem) []*pb.Problem {
-	return each(problems, func(p sdk.Problem) *pb.Problem {
-		return &pb.Problem{Path: text(p.Path), Message: text(p.Message)}
+func EncodeProblems(problems []sdk.Problem) []*pb.Problem {
+	return Each(problems, func(p sdk.Problem) *pb.Problem {
+		return &pb.Problem{Path: Text(p.Path), Message: Text(p.Message)}
 	})
 }
 
-func problemsFromWire(problems []*pb.Problem) []sdk.Problem {
-	return each(problems, func(p *pb.Problem) sdk.Problem {
+func DecodeProblems(problems []*pb.Problem) []sdk.Problem {
+	return Each(problems, func(p *pb.Problem) sdk.Problem {
 		return sdk.Problem{Path: p.GetPath(), Message: p.GetMessage()}
 	})
 }

@@ -1,0 +1,12 @@
+// Package datadis carries the source of the SDK, so that the engine can write it
+// into a new plugin's folder: a plugin is built without waiting for a release.
+package datadis
+
+import "embed"
+
+// SDK holds the packages that a plugin is built with, as they lie in this
+// repository, and the versions of what they need. Tests are in it too.
+//
+//go:embed go.mod go.sum LICENSE sdk/*.go sdk/conformance/*.go sdk/fixture/*.go sdk/internal/wire/*.go
+//go:embed sdk/plugin/*.go sdk/sdktest/*.go proto/plugin/v1/*.go proto/plugin/v1/*.proto
+var SDK embed.FS
