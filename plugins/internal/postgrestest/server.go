@@ -37,6 +37,7 @@ type Server struct {
 	owner     servertest.Owner
 	program   string
 	port      int
+	options   []string
 	process   *servertest.Process
 	databases atomic.Int32
 }
@@ -70,11 +71,12 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
-// Start starts a server for one test.
-func Start(t testing.TB) *Server {
+// Start starts a server for one test. More options are given as on the command
+// line: "-c", "fsync=on".
+func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
 	needed(t)
-	s, err := start()
+	s, err := start(options...)
 	if err != nil {
 		t.Fatalf("starting PostgreSQL: %v", err)
 	}
@@ -90,12 +92,12 @@ func needed(t testing.TB) {
 }
 
 // start makes a cluster, with TLS, and starts a server on it.
-func start() (*Server, error) {
+func start(options ...string) (*Server, error) {
 	dir, owner, err := servertest.Folder("postgres")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, owner: owner, program: servertest.Find("postgres", folders...)}
+	s := &Server{dir: dir, owner: owner, program: servertest.Find("postgres", folders...), options: options}
 	if err := s.initialize(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
@@ -127,9 +129,11 @@ func (s *Server) initialize() error {
 
 // launch starts the process and waits until it answers.
 func (s *Server) launch() error {
-	p, err := s.owner.Start(s.dir, s.program, "-D", s.file("data"), "-p", strconv.Itoa(s.port),
+	p, err := s.owner.Start(s.dir, s.program, append([]string{
+		"-D", s.file("data"), "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "max_connections=200",
-		"-c", "ssl=on", "-c", "ssl_cert_file="+s.file("server.crt"), "-c", "ssl_key_file="+s.file("server.key"))
+		"-c", "ssl=on", "-c", "ssl_cert_file=" + s.file("server.crt"), "-c", "ssl_key_file=" + s.file("server.key"),
+	}, s.options...)...)
 	if err != nil {
 		return err
 	}
