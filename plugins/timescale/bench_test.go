@@ -9,9 +9,9 @@ import (
 	"github.com/datadis-engine/datadis/sdk/sdktest"
 )
 
-// months are the same month of hours of a hundred supplies, and how many
+// hundredMonths are the same month of hours of a hundred supplies, and how many
 // readings they have.
-func months(revision uint32) ([]sdk.Chunk, int) {
+func hundredMonths(revision uint32) ([]sdk.Chunk, int) {
 	var chunks []sdk.Chunk
 	readings := 0
 	for i := range 100 {
@@ -30,7 +30,7 @@ func BenchmarkHarmonize(b *testing.B) {
 	for _, kind := range []string{"new", "revised", "repeated"} {
 		b.Run(kind, func(b *testing.B) {
 			w := worldAt(b, s.Database(b))
-			chunks, readings := months(1)
+			chunks, readings := hundredMonths(1)
 			w.write(chunks)
 			revision := uint32(1)
 			for b.Loop() {
@@ -42,12 +42,17 @@ func BenchmarkHarmonize(b *testing.B) {
 						chunks[i].Source = fmt.Sprint("source-", revision)
 					}
 				case "revised":
-					chunks, _ = months(revision)
+					chunks, _ = hundredMonths(revision)
 				}
 				b.StartTimer()
 				w.write(chunks)
 			}
 			b.ReportMetric(float64(readings*b.N)/b.Elapsed().Seconds(), "readings/s")
+			var size float64
+			if err := w.db.QueryRow(b.Context(), "SELECT pg_total_relation_size('datadis.reading')::float / count(*) FROM datadis.reading").Scan(&size); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(size, "bytes/reading")
 		})
 	}
 }

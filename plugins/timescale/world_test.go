@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/datadis-engine/datadis/plugins/internal/database"
+	"github.com/datadis-engine/datadis/plugins/internal/mariadbtest"
 	"github.com/datadis-engine/datadis/plugins/internal/postgrestest"
 	"github.com/datadis-engine/datadis/sdk"
 	"github.com/datadis-engine/datadis/sdk/sdktest"
@@ -28,7 +29,9 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(postgrestest.Run(m))
+	code := postgrestest.Run(m)
+	mariadbtest.Stop()
+	os.Exit(code)
 }
 
 // world is a database of a real PostgreSQL, and a harmonizer that writes into it.
