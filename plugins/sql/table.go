@@ -68,6 +68,7 @@ type table struct {
 	columns []column
 	at      map[string]int
 	rows    int
+	arrays  *pgtype.Map // reads arrays; made for the first
 }
 
 // newTable makes sure that the columns are those of a table of users.
@@ -141,7 +142,7 @@ func (t *table) list(values [][]byte, name string) ([]string, error) {
 	}
 	switch t.columns[t.at[name]].kind {
 	case arrayKind:
-		return arrayList(name, value)
+		return t.array(name, value)
 	case jsonKind:
 		return jsonList(name, value)
 	}
@@ -152,10 +153,13 @@ func (t *table) list(values [][]byte, name string) ([]string, error) {
 	return users.SplitCell(text), nil
 }
 
-// arrayList reads an array as PostgreSQL writes it; a NULL within it is nothing.
-func arrayList(name string, value []byte) ([]string, error) {
+// array reads an array as PostgreSQL writes it; a NULL within it is nothing.
+func (t *table) array(name string, value []byte) ([]string, error) {
+	if t.arrays == nil {
+		t.arrays = pgtype.NewMap()
+	}
 	var entries []pgtype.Text
-	if err := pgtype.NewMap().Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, value, &entries); err != nil {
+	if err := t.arrays.Scan(pgtype.TextArrayOID, pgtype.TextFormatCode, value, &entries); err != nil {
 		return nil, fmt.Errorf("%s is an array that cannot be read", name)
 	}
 	var list []string

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,10 +26,8 @@ const Required = "DATADIS_TEST_REQUIRE"
 // server is required.
 func Missing(t testing.TB, server, install string) {
 	t.Helper()
-	for name := range strings.SplitSeq(os.Getenv(Required), ",") {
-		if name == server {
-			t.Fatalf("%s is not installed here, and %s asks for it: %s", server, Required, install)
-		}
+	if slices.Contains(strings.Split(os.Getenv(Required), ","), server) {
+		t.Fatalf("%s was not found here, and %s asks for it: %s", server, Required, install)
 	}
 	t.Skipf("skipped: %s is not installed (%s)", server, install)
 }
