@@ -17,9 +17,9 @@ import (
 // Config is what config_<instance>.json may say besides "plugin".
 type Config struct {
 	database.Address
-	Query   string        `json:"query" doc:"What yields the users: one SELECT, with the columns username, password and, if wanted, authorized_nifs, self, cups and key." example:"SELECT username, password, authorized_nifs, self, cups FROM datadis_users" required:"true"`
-	Secret  sdk.Secret    `json:"secret" doc:"The secret that the passwords of the column are encrypted with, as engine secret encrypt does. Without it they are taken as they are."`
-	Timeout time.Duration `json:"timeout" doc:"How long a listing may take, from the query to the last user." default:"10m" example:"10m"`
+	Query          string        `json:"query" doc:"What yields the users: one SELECT, with the columns username, password and, if wanted, authorized_nifs, self, cups and key." example:"SELECT username, password, authorized_nifs, self, cups FROM datadis_users" required:"true"`
+	SecretPassword sdk.Secret    `json:"secret_password" doc:"The secret that the passwords of the column are encrypted with, as engine secret encrypt does. Without it they are taken as they are."`
+	Timeout        time.Duration `json:"timeout" doc:"How long a listing may take, from the query to the last user." default:"10m" example:"10m"`
 	route.Config
 }
 
@@ -59,7 +59,7 @@ func check(ctx context.Context, in sdk.Instance, c Config) []sdk.Problem {
 // to.
 func newSource(in sdk.Instance, c Config, logger func(context.Context) *slog.Logger) (*source, *sdk.Problem) {
 	address := c.Within(in)
-	s := &source{query: c.Query, secret: c.Secret, timeout: cmp.Or(c.Timeout, defaultTimeout), logger: logger}
+	s := &source{query: c.Query, secret: c.SecretPassword, timeout: cmp.Or(c.Timeout, defaultTimeout), logger: logger}
 	u, wrong := address.Parse(schemes...)
 	if wrong != nil {
 		return nil, wrong

@@ -238,10 +238,10 @@ func TestDescribe(t *testing.T) {
 			secrets = append(secrets, o.Key)
 		}
 	}
-	if want := []string{"url", "password", "ca_file", "query", "secret", "timeout", "topic", "tables", "row_keys", "extra"}; !slices.Equal(keys, want) {
+	if want := []string{"url", "password", "ca_file", "query", "secret_password", "timeout", "topic", "tables", "row_keys", "extra"}; !slices.Equal(keys, want) {
 		t.Errorf("got the keys %q, want %q", keys, want)
 	}
-	if want := []string{"url", "password", "secret"}; !slices.Equal(secrets, want) {
+	if want := []string{"url", "password", "secret_password"}; !slices.Equal(secrets, want) {
 		t.Errorf("got the secrets %q, want %q", secrets, want)
 	}
 }
@@ -259,7 +259,7 @@ func TestExampleConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key := range example {
-		if !slices.Contains([]string{"plugin", "url", "password", "ca_file", "query", "secret", "timeout", "topic", "tables", "row_keys", "extra"}, key) {
+		if !slices.Contains([]string{"plugin", "url", "password", "ca_file", "query", "secret_password", "timeout", "topic", "tables", "row_keys", "extra"}, key) {
 			t.Errorf("the example has the unknown key %q", key)
 		}
 	}

@@ -137,7 +137,7 @@ func TestEncryptedPasswords(t *testing.T) {
 		}
 		values = append(values, fmt.Sprintf("(20, '00000000T', '%s'), (21, '00000000T', 'canary'), (22, '00000000T', NULL)", other))
 		c := w.config("SELECT id AS " + map[string]string{"postgres": `"key"`, "mariadb": "`key`"}[w.name] + ", username, password FROM u ORDER BY id")
-		c.Secret = sdk.NewSecret("the secret")
+		c.SecretPassword = sdk.NewSecret("the secret")
 		insert(t, w, "INSERT INTO u VALUES "+strings.Join(values, ","))
 		l := list(t, c)
 		if !slices.Equal(l.texts(), want) {

@@ -165,7 +165,7 @@ func (s *stage) fillPostgres(w *world, users [][]string) {
 		}
 	}
 	s.write("config/config_north.json", map[string]any{
-		"plugin": "sql", "url": w.url, "secret": "the projects' secret",
+		"plugin": "sql", "url": w.url, "secret_password": "the projects' secret",
 		"query": "SELECT username, password, nifs AS authorized_nifs, self FROM datadis_users ORDER BY username",
 	})
 }
@@ -238,6 +238,24 @@ func stored(w *world, source string) []string {
 	return lines
 }
 
+// checkCounts makes sure that as much is stored as was published.
+func (s *stage) checkCounts(w *world, all map[string]published) {
+	s.Helper()
+	for source, p := range all {
+		if rows := w.one("SELECT count(*) FROM datadis.readings WHERE source = '" + source + "'"); rows != fmt.Sprint(p.Readings) || p.Readings == 0 {
+			s.Errorf("%s: %d readings were published, and %s rows are there", source, p.Readings, rows)
+		}
+		if rows := w.one("SELECT count(*) FROM datadis.supply WHERE '" + source + "' = ANY(sources)"); rows != fmt.Sprint(p.Supplies) {
+			s.Errorf("%s: %d supplies were published, and %s are there", source, p.Supplies, rows)
+		}
+	}
+	want, supplies := s.truth()
+	compare(s.T, stored(w, "north"), want)
+	if got := w.one("SELECT count(DISTINCT cups) FROM datadis.supply"); got != fmt.Sprint(supplies) {
+		s.Errorf("Datadis has %d supplies, and the database %s", supplies, got)
+	}
+}
+
 // TestRunFromDatabasesToDatabase starts with empty databases, loads users into
 // two of them, and runs the engine over the simulator. What it published is in
 // the third, and running it again changes nothing.
@@ -264,19 +282,7 @@ func TestRunFromDatabasesToDatabase(t *testing.T) {
 	if got := slices.Sorted(maps.Keys(first)); !slices.Equal(got, sources) {
 		t.Fatalf("the sources are %v\n%s", got, output)
 	}
-	for source, p := range first {
-		if rows := w.one("SELECT count(*) FROM datadis.readings WHERE source = '" + source + "'"); rows != fmt.Sprint(p.Readings) || p.Readings == 0 {
-			t.Errorf("%s: %d readings were published, and %s rows are there", source, p.Readings, rows)
-		}
-		if rows := w.one("SELECT count(*) FROM datadis.supply WHERE '" + source + "' = ANY(sources)"); rows != fmt.Sprint(p.Supplies) {
-			t.Errorf("%s: %d supplies were published, and %s are there", source, p.Supplies, rows)
-		}
-	}
-	want, supplies := s.truth()
-	compare(t, stored(w, "north"), want)
-	if got := w.one("SELECT count(DISTINCT cups) FROM datadis.supply"); got != fmt.Sprint(supplies) {
-		t.Errorf("Datadis has %d supplies, and the database %s", supplies, got)
-	}
+	s.checkCounts(w, first)
 	for _, u := range s.users {
 		if strings.Contains(output, u[1]) {
 			t.Error("a password is in the engine's output")

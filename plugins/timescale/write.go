@@ -71,22 +71,7 @@ func (p *plan) accept(ctx context.Context, tx pgx.Tx) error {
 		ids[i], months[i], revisions[i], hashes[i] = j.seriesID, firstDay(j.key), int64(c.Revision), fmt.Sprintf("%016x", c.Hash)
 		counts[i], runs[i], fetched[i] = int32(len(j.readings)), c.Run, c.FetchedAt
 	}
-	rows, err := tx.Query(ctx, `
-		WITH incoming AS (
-			SELECT * FROM unnest($1::integer[], $2::date[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::timestamptz[])
-				WITH ORDINALITY AS i (series_id, month, revision, hash, readings, run, fetched_at, n)
-		), accepted AS (
-			INSERT INTO chunk AS c (series_id, month, revision, hash, readings, run, fetched_at)
-			SELECT series_id, month, revision, hash, readings, run, fetched_at FROM incoming ORDER BY n
-			ON CONFLICT (series_id, month) DO UPDATE SET revision = excluded.revision, hash = excluded.hash,
-				readings = excluded.readings, run = excluded.run, fetched_at = excluded.fetched_at
-			WHERE c.revision < excluded.revision
-				OR c.revision = excluded.revision AND c.hash <> excluded.hash AND c.fetched_at <= excluded.fetched_at
-			RETURNING c.series_id, c.month
-		)
-		SELECT i.n, a.series_id IS NOT NULL, coalesce(c.revision = i.revision AND c.hash = i.hash, false)
-		FROM incoming i LEFT JOIN accepted a USING (series_id, month) LEFT JOIN chunk c USING (series_id, month)`,
-		ids, months, revisions, hashes, counts, runs, fetched)
+	rows, err := tx.Query(ctx, acceptNewer, ids, months, revisions, hashes, counts, runs, fetched)
 	if err != nil {
 		return err
 	}
@@ -102,6 +87,21 @@ func (p *plan) accept(ctx context.Context, tx pgx.Tx) error {
 	})
 	return err
 }
+
+const acceptNewer = `WITH incoming AS (
+		SELECT * FROM unnest($1::integer[], $2::date[], $3::bigint[], $4::text[], $5::integer[], $6::text[], $7::timestamptz[])
+			WITH ORDINALITY AS i (series_id, month, revision, hash, readings, run, fetched_at, n)
+	), accepted AS (
+		INSERT INTO chunk AS c (series_id, month, revision, hash, readings, run, fetched_at)
+		SELECT series_id, month, revision, hash, readings, run, fetched_at FROM incoming ORDER BY n
+		ON CONFLICT (series_id, month) DO UPDATE SET revision = excluded.revision, hash = excluded.hash,
+			readings = excluded.readings, run = excluded.run, fetched_at = excluded.fetched_at
+		WHERE c.revision < excluded.revision
+			OR c.revision = excluded.revision AND c.hash <> excluded.hash AND c.fetched_at <= excluded.fetched_at
+		RETURNING c.series_id, c.month
+	)
+	SELECT i.n, a.series_id IS NOT NULL, coalesce(c.revision = i.revision AND c.hash = i.hash, false)
+	FROM incoming i LEFT JOIN accepted a USING (series_id, month) LEFT JOIN chunk c USING (series_id, month)`
 
 // firstDay is the first of a month, as a date.
 func firstDay(k key) time.Time {
