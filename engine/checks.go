@@ -15,6 +15,7 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/host"
 	"github.com/datadis-engine/datadis/engine/internal/kafka"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
+	"github.com/datadis-engine/datadis/engine/internal/redisaccess"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
 )
 
@@ -111,9 +112,12 @@ func checkRedis(ctx context.Context, key string, address settings.URL) []finding
 		return found(broken, err.Error(), "correct "+key)
 	}
 	defer client.Close()
+	if err := redisaccess.Check(ctx, client); err != nil {
+		return found(broken, fmt.Sprintf("%v: %v", address, err), "start it, or correct "+key)
+	}
 	warnings, err := queue.CheckServer(ctx, client)
 	if err != nil {
-		return found(broken, fmt.Sprintf("%v: %v", address, err), "start it, or correct "+key)
+		return found(broken, fmt.Sprintf("%v: %v", address, err), "correct its configuration")
 	}
 	findings := found(fine, address.String(), "")
 	for _, warning := range warnings {
@@ -131,6 +135,9 @@ func checkKafka(ctx context.Context, a *app, s *settings.Settings) []finding {
 	servers := s.Kafka.Connection["bootstrap.servers"]
 	if err := dialAny(ctx, servers); err != nil {
 		return found(broken, fmt.Sprintf("%s: %v", servers, err), "start it, or correct bootstrap.servers in kafka.connection")
+	}
+	if err := kafka.Check(ctx, kafkaConfig(s), a.logger(s)); err != nil {
+		return found(broken, err.Error(), "correct kafka.connection")
 	}
 	admin, err := kafka.NewAdmin(ctx, kafkaConfig(s), a.logger(s))
 	if err != nil {

@@ -26,7 +26,7 @@ func (p *pass) consume(ctx context.Context, run runs.Run) error {
 	working, stopWorking := context.WithCancelCause(ctx)
 	for _, pool := range []worker.Pool{
 		{Queue: q.users, Step: p.lister(run, q, log), Workers: listers},
-		{Queue: q.devices, Step: p.downloader(run, log), Workers: p.settings.Run.Workers},
+		{Queue: q.devices, Step: p.downloader(run, ctx.Done(), log), Workers: p.settings.Run.Workers},
 	} {
 		pool.Name, pool.Drain, pool.Logger = p.process, p.settings.Run.DrainTimeout, log
 		workers.Go(func() { pool.Run(working) })

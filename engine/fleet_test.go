@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -17,19 +19,25 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/kafka"
 	"github.com/datadis-engine/datadis/engine/internal/kafkatest"
+	"github.com/datadis-engine/datadis/engine/internal/queue"
 	"github.com/datadis-engine/datadis/engine/internal/redistest"
+	runs "github.com/datadis-engine/datadis/engine/internal/run"
+	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/engine/internal/simulator"
 	"github.com/datadis-engine/datadis/engine/internal/truthtest"
 )
 
 // fleet is the engine as it runs in production: processes of their own that
-// share two Redis servers and a Kafka broker. Its two sources overlap.
+// share two Redis servers and a Kafka broker. Of its two sources, both have the
+// only user, each has one of two, and of more they share one.
 type fleet struct {
 	*stage
-	users, devices *redistest.Server
+	users, devices string // addresses
 	bootstrap      string
 	prefix         string // of topics and groups: the broker is shared by tests
 	wanted         map[string]map[string]bool
@@ -39,10 +47,16 @@ type fleet struct {
 // minutes in production.
 const quick = `"run": {"lease": "2s", "producer_silence": "3s", "drain_timeout": "20s", "workers": 4}`
 
-func newFleet(t *testing.T, config simulator.Config) *fleet {
+func newFleet(t *testing.T, config simulator.Config, wrap ...func(http.Handler) http.Handler) *fleet {
 	t.Helper()
-	f := &fleet{stage: newStage(t, config), bootstrap: fmt.Sprint(kafkatest.Real(t)["bootstrap.servers"])}
-	f.users, f.devices = redistest.Start(t), redistest.Start(t)
+	bootstrap := fmt.Sprint(kafkatest.Real(t)["bootstrap.servers"])
+	return newFleetOn(t, config, redistest.Start(t).URL(), redistest.Start(t).URL(), bootstrap, wrap...)
+}
+
+// newFleetOn is a fleet on servers that run already.
+func newFleetOn(t *testing.T, config simulator.Config, users, devices, bootstrap string, wrap ...func(http.Handler) http.Handler) *fleet {
+	t.Helper()
+	f := &fleet{stage: newStage(t, config, wrap...), users: users, devices: devices, bootstrap: bootstrap}
 	f.prefix = fmt.Sprintf("t%d", time.Now().UnixNano())
 	f.projects()
 	f.write("c.json", fmt.Sprintf(`{
@@ -51,8 +65,8 @@ func newFleet(t *testing.T, config simulator.Config) *fleet {
 			"dead_topic": "%[4]s.dead", "raw": {"topic": "%[4]s.raw"}, "partitions": 3},
 		"secrets": {"keys": [{"id": 1, "key": {"env": "FLEET_KEY"}}]},
 		%s
-	}`, f.users.URL(), f.devices.URL(), f.bootstrap, f.prefix, quick))
-	f.environ = append(f.environ, "CONF_FILE="+f.path("c.json"), "FLEET_KEY="+strings.Repeat("ab", 32), "DATADIS_LOG_FORMAT=json")
+	}`, f.users, f.devices, f.bootstrap, f.prefix, quick))
+	f.environ = append(f.environ, "CONF_FILE="+f.path("c.json"), "FLEET_KEY="+strings.Repeat("ab", 32), "DATADIS_LOG_FORMAT=json", "DATADIS_LOG_LEVEL=info")
 	return f
 }
 
@@ -65,9 +79,15 @@ func (f *fleet) projects() {
 		f.Fatal(err)
 	}
 	header, users := rows[0], rows[1:]
-	half := (len(users) + 1) / 2
+	north, south := users, users // the only user is in both
+	switch half := len(users) / 2; {
+	case len(users) == 2:
+		north, south = users[:1], users[1:]
+	case len(users) > 2:
+		north, south = users[:half+1], users[half:]
+	}
 	f.wanted = make(map[string]map[string]bool)
-	for name, own := range map[string][][]string{"north": users[:min(half+1, len(users))], "south": users[half-1:]} {
+	for name, own := range map[string][][]string{"north": north, "south": south} {
 		var text bytes.Buffer
 		if err := csv.NewWriter(&text).WriteAll(slices.Concat([][]string{header}, own)); err != nil {
 			f.Fatal(err)
@@ -126,8 +146,14 @@ func (o *output) String() string {
 // start starts a command as a process of its own.
 func (f *fleet) start(args ...string) *member {
 	f.Helper()
+	return f.startWith(nil, args...)
+}
+
+// startWith starts a command with more in its environment.
+func (f *fleet) startWith(environ []string, args ...string) *member {
+	f.Helper()
 	m := &member{t: f.T, name: strings.Join(args, " "), ended: make(chan struct{})}
-	m.Cmd = engineProcess(f.T, "engine", f.environ, args...)
+	m.Cmd = engineProcess(f.T, "engine", slices.Concat(f.environ, environ), args...)
 	m.Stdout, m.Stderr = &m.stdout, &m.stderr
 	if err := m.Start(); err != nil {
 		f.Fatal(err)
@@ -186,6 +212,19 @@ func (m *member) terminate() {
 	m.finish()
 }
 
+// died waits for a process that kills itself.
+func (m *member) died() {
+	m.t.Helper()
+	select {
+	case <-m.ended:
+	case <-time.After(patience):
+		m.t.Fatalf("%s does not reach its crash point", m.name)
+	}
+	if status, ok := m.ProcessState.Sys().(syscall.WaitStatus); !ok || status.Signal() != syscall.SIGKILL {
+		m.t.Fatalf("%s ended otherwise than by SIGKILL: %v: %s", m.name, m.ProcessState, tail(m.stderr.String()))
+	}
+}
+
 // kill ends a process as a crash does.
 func (m *member) kill() {
 	m.t.Helper()
@@ -193,6 +232,41 @@ func (m *member) kill() {
 		m.t.Fatal(err)
 	}
 	<-m.ended
+}
+
+// queue looks at a queue of the newest run, once there is one.
+func (f *fleet) queue(kind queue.Kind) func() *queue.Queue {
+	f.Helper()
+	open := func(url string) redis.UniversalClient {
+		client, err := openRedis("", settings.NewURL(url))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Cleanup(func() { _ = client.Close() })
+		return client
+	}
+	users, devices := open(f.users), open(f.devices)
+	registry := runs.NewRegistry(users, time.Minute)
+	return func() *queue.Queue {
+		id := "none"
+		if recent, err := registry.Recent(f.Context(), 1); err == nil && len(recent) == 1 {
+			id = recent[0].ID
+		}
+		return queue.New(map[queue.Kind]redis.UniversalClient{queue.Users: users, queue.Devices: devices}[kind], kind, id, queue.Options{})
+	}
+}
+
+// rows counts the readings in the harmonizer's files.
+func (f *fleet) rows() int {
+	f.Helper()
+	rows := 0
+	for source := range f.wanted {
+		dir := filepath.Join(f.path("out"), source)
+		if _, err := os.Stat(dir); err == nil {
+			rows += len(truthtest.Output(f, dir).Values)
+		}
+	}
+	return rows
 }
 
 // until waits for a condition.
@@ -318,8 +392,8 @@ func (f *fleet) checkEnd() envelope.Finished {
 	return end
 }
 
-// harmonized waits until a harmonizer was told of the end of the run.
-func (f *fleet) harmonized(run string) {
+// harmonized waits until a harmonizer was told of the end of all runs.
+func (f *fleet) harmonized() {
 	f.Helper()
 	ends := f.ends("runs")[f.prefix+".runs"]
 	subscriber, err := kafka.NewSubscriber(f.Context(), f.kafkaConfig(), "datadis."+f.prefix, kafka.Handlers{}, slog.New(slog.DiscardHandler))
@@ -331,7 +405,7 @@ func (f *fleet) harmonized(run string) {
 			f.Error(err)
 		}
 	}()
-	f.until("the harmonizer to be told of the end of run "+run, func() bool {
+	f.until("the harmonizer to be told of the end of all runs", func() bool {
 		ctx, cancel := context.WithTimeout(f.Context(), 10*time.Second)
 		defer cancel()
 		committed, err := subscriber.Committed(ctx, []string{f.prefix + ".runs"})

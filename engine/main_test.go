@@ -26,6 +26,7 @@ var update = flag.Bool("update", false, "rewrite golden files")
 func TestMain(m *testing.M) {
 	switch os.Getenv("ENGINE_TEST_AS") {
 	case "engine":
+		dieAt(os.Getenv("ENGINE_TEST_CRASH"))
 		main()
 	case "stubborn": // a command that takes no notice of the first signal
 		ctx, stop := untilSignal(context.Background())

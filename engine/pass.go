@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/downloader"
 	"github.com/datadis-engine/datadis/engine/internal/entitlement"
@@ -104,6 +105,7 @@ func (p *pass) produce(ctx context.Context, sc scope, slot string, plugged *plug
 // joined, and says at the end what failed: nobody has to wait for a producer
 // that knows that it could not do it.
 func (p *pass) fill(ctx context.Context, run runs.Run, sources []producer.Source, failed map[string]string) (producer.Report, error) {
+	crash.Here(crash.ProducerOpened)
 	beating, stop := context.WithCancel(ctx)
 	var heart sync.WaitGroup
 	heart.Go(func() { p.beat(beating, run.ID) })
@@ -125,6 +127,7 @@ func (p *pass) fill(ctx context.Context, run runs.Run, sources []producer.Source
 		}
 	}
 	report.Failed = noted
+	crash.Here(crash.ProducerFilled)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer cancel()
 	return report, errors.Join(err, p.registry.Done(last, run.ID, p.process, noted))
@@ -205,7 +208,7 @@ func (p *pass) lister(run runs.Run, q queues, log *slog.Logger) *lister.Lister {
 	})
 }
 
-func (p *pass) downloader(run runs.Run, log *slog.Logger) *downloader.Downloader {
+func (p *pass) downloader(run runs.Run, stopping <-chan struct{}, log *slog.Logger) *downloader.Downloader {
 	c := downloader.Config{
 		Run: run.ID, Policy: ledger.Policy(run.Policy), Window: ledger.Window{From: run.From, To: run.To},
 		Series:   seriesOf(p.settings.Datadis.Series),
@@ -214,6 +217,7 @@ func (p *pass) downloader(run runs.Run, log *slog.Logger) *downloader.Downloader
 		Outlet:   p.outlet(run),
 		Statics:  ledger.NewStatics(p.servers.store, p.ledgerConfig()),
 		Holds:    holds{p.holds},
+		Stopping: stopping,
 		Now:      p.now,
 		Logger:   log,
 	}
@@ -239,42 +243,13 @@ func (p *pass) finisher(run runs.Run, q queues, log *slog.Logger) *finisher.Fini
 	noted := failures{p.registry, run.ID}
 	return finisher.New(finisher.Config{
 		Run: run.ID, Process: p.process, Registry: p.registry, Users: q.users, Devices: q.devices,
-		Control:  control{p.servers, p.settings},
+		Control:  control{p.servers, p.registry, p.settings},
 		Deferred: deferred{failures: noted, log: log},
 		Erase: func(ctx context.Context) error {
 			return errors.Join(p.credentials(run.ID).Erase(ctx), book.Forget(ctx))
 		},
 		Now: p.now, Logger: log,
 	})
-}
-
-// control announces the end of runs.
-type control struct {
-	servers  *servers
-	settings *settings.Settings
-}
-
-// EndOffsets implements finisher.Control.
-func (c control) EndOffsets(ctx context.Context, run runs.Run) (envelope.EndOffsets, error) {
-	topics := map[string]bool{c.settings.Kafka.StaticTopic: true}
-	for _, route := range run.Routes {
-		topics[route.Topic] = true
-	}
-	names := make([]string, 0, len(topics))
-	for name := range topics {
-		names = append(names, name)
-	}
-	return c.servers.admin.EndOffsets(ctx, names)
-}
-
-// Finish implements finisher.Control.
-func (c control) Finish(ctx context.Context, finished envelope.Finished) error {
-	message, err := finished.Message(c.settings.Kafka.ControlTopic)
-	if err != nil {
-		return err
-	}
-	_, err = c.servers.publisher.Publish(ctx, []envelope.Message{message})
-	return err
 }
 
 // standing looks how far a run has come.

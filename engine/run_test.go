@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"io/fs"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -53,7 +56,9 @@ type stage struct {
 	environ   []string
 }
 
-func newStage(t *testing.T, config simulator.Config) *stage {
+// newStage is a stage whose Datadis is the simulator, behind what is wrapped
+// around it.
+func newStage(t *testing.T, config simulator.Config, wrap ...func(http.Handler) http.Handler) *stage {
 	t.Helper()
 	plugins, err := pluginsDir()
 	if err != nil {
@@ -64,7 +69,11 @@ func newStage(t *testing.T, config simulator.Config) *stage {
 	if s.simulator, err = simulator.New(config); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s.simulator.Handler())
+	handler := s.simulator.Handler()
+	for _, w := range wrap {
+		handler = w(handler)
+	}
+	server := httptest.NewServer(handler)
 	t.Cleanup(func() {
 		s.simulator.LetGo()
 		server.Close()
@@ -187,6 +196,93 @@ func TestRunUnderFaults(t *testing.T) {
 		t.Errorf("after three runs: %s", d)
 	}
 	s.answered()
+}
+
+// A Datadis that knows nothing of the second version of its calls.
+func TestRunAgainstTheFirstVersion(t *testing.T) {
+	t.Parallel()
+	onlyV1 := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "-v2") {
+				w.Header().Set("Content-Type", "text/plain")
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(w, "403 Forbidden\n")
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	s := newStage(t, simulator.Config{Seed: 13, Accounts: 1, Supplies: 2}, onlyV1)
+	s.write("users.csv", s.users())
+	s.run("--users", s.path("users.csv"))
+	if d := s.difference("users"); !d.None() || d.Right == 0 {
+		t.Errorf("%s", d)
+	}
+	s.answered()
+}
+
+// The day on which the clock goes back has 25 hours, and no distributor's way
+// of naming them costs one.
+func TestRunOverTheLongDay(t *testing.T) {
+	t.Parallel()
+	supplies := map[string]simulator.Supply{
+		"A":        {CUPS: "ES0031000000000001BJ0F", Distributor: "2"},
+		"B":        {CUPS: "ES0022000000000001XX", Distributor: "5"},
+		"B-merged": {CUPS: "ES0021000000000001RK", Distributor: "8"},
+	}
+	world := &simulator.World{
+		Logins:       []simulator.Login{{Username: "12345678Z", Password: "right"}},
+		Distributors: []simulator.Distributor{{Code: "2", DST: "A"}, {Code: "5", DST: "B"}, {Code: "8", DST: "B-merged"}},
+	}
+	for _, supply := range supplies {
+		supply.Holders, supply.PointType = []string{"12345678Z"}, 5
+		world.Supplies = append(world.Supplies, supply)
+	}
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	s := newStage(t, simulator.Config{World: world, Now: func() time.Time { return now }})
+	s.write("users.csv", s.users())
+	s.run("--users", s.path("users.csv"), "--now", now.Format(time.RFC3339), "--from", "2026-10", "--to", "2026-10")
+	for dst, want := range map[string]struct{ rows, long int }{"A": {25, 0}, "B": {25, 0}, "B-merged": {24, 1}} {
+		file := s.path("out/users/EnergyConsumptionGridElectricity_PT1H/" + string(supplies[dst].CUPS) + "/2026-10.csv")
+		rows, long := longDay(t, file)
+		if rows != want.rows || long != want.long {
+			t.Errorf("%s: %d rows, %d of them of two hours and flagged; want %+v", dst, rows, long, want)
+		}
+	}
+}
+
+// longDay counts the rows of 25 October 2026, and those that last two hours and
+// say so.
+func longDay(t *testing.T, file string) (rows, long int) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := csv.NewReader(bytes.NewReader(text)).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	hours := 0.0
+	for _, row := range all[1:] {
+		start, errStart := time.Parse(time.RFC3339, row[1])
+		end, errEnd := time.Parse(time.RFC3339, row[2])
+		if errStart != nil || errEnd != nil {
+			t.Fatal(row)
+		}
+		if row[1] < "2026-10-24T22:00:00Z" || row[1] >= "2026-10-25T23:00:00Z" {
+			continue
+		}
+		rows++
+		hours += end.Sub(start).Hours()
+		if end.Sub(start) == 2*time.Hour && strings.Contains(row[8], "merged") {
+			long++
+		}
+	}
+	if hours != 25 {
+		t.Errorf("%s covers %v hours of the day", file, hours)
+	}
+	return rows, long
 }
 
 func TestRunHousehold(t *testing.T) {

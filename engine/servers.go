@@ -63,7 +63,7 @@ func openServers(ctx context.Context, s *settings.Settings, log *slog.Logger) (_
 			return nil, fmt.Errorf("make the folder of local mode: %w", err)
 		}
 	}
-	if err := sv.openRedis(ctx, s); err != nil {
+	if err := sv.openRedis(ctx, s, log); err != nil {
 		return nil, err
 	}
 	if err := sv.openStore(s); err != nil {
@@ -76,7 +76,7 @@ func openServers(ctx context.Context, s *settings.Settings, log *slog.Logger) (_
 }
 
 // openRedis connects to both Redis, which may be one.
-func (sv *servers) openRedis(ctx context.Context, s *settings.Settings) error {
+func (sv *servers) openRedis(ctx context.Context, s *settings.Settings, log *slog.Logger) error {
 	users, devices := s.Redis.Users.URL, s.Redis.Devices.URL
 	if s.Local().Users || s.Local().Devices {
 		local, err := embedded.StartRedis(ctx)
@@ -94,15 +94,21 @@ func (sv *servers) openRedis(ctx context.Context, s *settings.Settings) error {
 	for _, one := range []struct {
 		key    string
 		url    settings.URL
+		local  bool
 		client *redis.UniversalClient
-	}{{"redis.users.url", users, &sv.users}, {"redis.devices.url", devices, &sv.devices}} {
+	}{
+		{"redis.users.url", users, s.Local().Users, &sv.users},
+		{"redis.devices.url", devices, s.Local().Devices, &sv.devices},
+	} {
 		client, err := openRedis(one.key, one.url)
 		if err != nil {
 			return err
 		}
 		sv.close.add(client.Close)
-		if err := client.Ping(ctx).Err(); err != nil {
-			return fmt.Errorf("%s: cannot reach Redis: %w", one.key, err)
+		if !one.local {
+			if err := checkServer(ctx, one.key, client, log); err != nil {
+				return err
+			}
 		}
 		*one.client = client
 	}
@@ -143,7 +149,10 @@ func (sv *servers) openKafka(ctx context.Context, s *settings.Settings, log *slo
 		sv.close.add(broker.Close)
 		sv.kafka.Connection = broker.Connection()
 	}
-	var err error
+	err := kafka.Check(ctx, sv.kafka, log)
+	if err != nil {
+		return err
+	}
 	if sv.publisher, err = kafka.NewPublisher(ctx, sv.kafka, log); err != nil {
 		return err
 	}

@@ -48,13 +48,14 @@ func New(config Config) (*Client, error) {
 }
 
 // stack puts the round trippers on top of each other, the outermost first in
-// the comments. A call waits for its place before its time starts to run. A
-// breaker that stops asking a failing distributor belongs around headers.
+// the comments. A call waits for its place before its time starts to run, and
+// one that is not to be made at all waits for nothing.
 func stack(config Config) http.RoundTripper {
-	var t http.RoundTripper = headers{config.Transport, config.UserAgent} // 4
-	t = logging{t, config.Logger}                                         // 3
-	t = deadline{t, config.Timeout, config.LoginTimeout}                  // 2
-	return newLimit(t, config.MaxInFlight, config.Limiter)                // 1
+	var t http.RoundTripper = headers{config.Transport, config.UserAgent} // 5
+	t = logging{t, config.Logger}                                         // 4
+	t = deadline{t, config.Timeout, config.LoginTimeout}                  // 3
+	t = newLimit(t, config.MaxInFlight, config.Limiter)                   // 2
+	return newBreaker(t, config.Logger)                                   // 1
 }
 
 // newTransport is an http.Transport for this API.

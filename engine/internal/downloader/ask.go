@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
@@ -20,6 +22,9 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 		PointType: access.PointType, Series: ask.Series, From: ask.From, To: ask.To,
 	}.Key()
 	if until, blocked := t.book.Blocked(key, t.Now()); blocked {
+		if attempt, _ := t.book.Attempt(key); attempt.Outcome == ledger.OutcomeRefused {
+			t.postpone(key, ask)
+		}
 		t.log.Info("asked lately; deferred", "series", ask.Series, "from", ask.From, "to", ask.To, "until", until)
 		return nil
 	}
@@ -30,7 +35,9 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 	if err := t.book.Intend(ctx, key); err != nil { // invariant: the intent is written before the call
 		return err
 	}
+	crash.Here(crash.Intended)
 	answer, err := s.Fetch(ctx, query)
+	crash.Here(crash.Answered)
 	switch {
 	case errors.Is(err, datadis.ErrNoData):
 		t.counts.Count(job.Asked, 1)
@@ -48,6 +55,18 @@ func (t *task) answered(ctx context.Context, key ledger.QueryKey, ask ledger.Ask
 	if err != nil {
 		return fmt.Errorf("keep the raw copy: %w", err)
 	}
+	crash.Here(crash.RawPublished)
+	if at != nil {
+		if err := t.book.Keep(ctx, key, *at); err != nil {
+			return err
+		}
+	}
+	crash.Here(crash.Kept)
+	return t.absorb(ctx, key, ask, at, copy, access)
+}
+
+// absorb decodes, publishes and records an answer that is kept.
+func (t *task) absorb(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, at *ledger.Location, copy Copy, access job.Access) error {
 	chunks, report, err := datadis.Decode(copy.Answer.Body, copy.Query.Shape())
 	if err != nil {
 		return t.unreadable(ctx, key, ask, err)
@@ -60,6 +79,8 @@ func (t *task) answered(ctx context.Context, key ledger.QueryKey, ask ledger.Ask
 	if err != nil {
 		return err
 	}
+	crash.Here(crash.Published)
+	defer crash.Here(crash.Recorded)
 	return t.book.Record(ctx, key, answers...)
 }
 
@@ -97,9 +118,10 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	switch {
 	case errors.Is(err, datadis.ErrRepeated):
 		t.counts.Count(job.Refused, 1)
-		t.left(ask)
-		t.log.Warn("Datadis says it was asked before; deferred for a day", "series", ask.Series, "from", ask.From, "to", ask.To)
-		return t.book.Fail(ctx, key, ledger.Repeated, ask.Keys()...)
+		t.log.Warn("Datadis says it was asked before; deferred", "series", ask.Series, "from", ask.From, "to", ask.To)
+		err := t.book.Fail(ctx, key, ledger.Repeated, ask.Keys()...)
+		t.postpone(key, ask)
+		return err
 	case errors.Is(err, datadis.ErrThrottled):
 		t.cool = max(e.RetryAfter, restAfterThrottle)
 		return t.book.Fail(ctx, key, ledger.Limited, ask.Keys()...)
@@ -115,12 +137,27 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	t.failure = err
 	class := ledger.Unavailable
 	switch {
-	case !t.last && ask.From == ask.To:
-		class = ledger.Interrupted // tried again soon: only the last attempt costs a try
+	case !t.last && ask.From == ask.To, errors.Is(err, datadis.ErrResting):
+		class = ledger.Interrupted // tried again soon, or not even sent: it costs no try
 	case e.MaybeRegistered:
 		class = ledger.TimedOut
 	}
 	return t.book.Fail(ctx, key, class, ask.Keys()...)
+}
+
+// soon is how long a run waits for Datadis to repeat an answer. The day that it
+// takes is longer than a run lasts, but in a simulation it may be seconds.
+const soon = 10 * time.Minute
+
+// postpone leaves a query that Datadis refused to repeat to a later attempt, or
+// to a later run.
+func (t *task) postpone(key ledger.QueryKey, ask ledger.Ask) {
+	until, _ := t.book.Blocked(key, t.Now())
+	if wait := until.Sub(t.Now()); wait > 0 && wait < soon {
+		t.later = max(t.later, wait)
+		return
+	}
+	t.left(ask)
 }
 
 // left counts the chunks of a query that another run has to make.

@@ -85,6 +85,7 @@ type Config struct {
 	Copies   Copies // nil: raw copies are not kept
 	Statics  Statics
 	Holds    Holds
+	Stopping <-chan struct{} // closed when calls in flight are to be finished and no more made; may be nil
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -149,9 +150,13 @@ func (t *task) verdict(ctx context.Context, attempt int, err error) job.Verdict 
 		return job.Verdict{Action: job.Release}
 	case t.cool > 0:
 		return job.Verdict{Action: job.Release, Delay: t.cool, Cool: t.cool}
+	case t.stopped && err == nil:
+		return job.Verdict{Action: job.Release}
 	case errors.Is(err, login.ErrKeyUnknown):
 		t.log.Error("cannot download the supply here", "error", err)
 		return job.Verdict{Action: job.Release, Delay: keyDelay}
+	case err == nil && t.failure == nil && t.later > 0:
+		return job.Verdict{Action: job.Release, Delay: t.later}
 	case err == nil && t.failure == nil:
 		return job.Verdict{Action: job.Done}
 	case err == nil:

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
@@ -56,6 +57,7 @@ func (t *task) describe(ctx context.Context, access job.Access) error {
 	if err := t.Outlet.Supply(ctx, supply); err != nil {
 		return fmt.Errorf("publish static data: %w", err)
 	}
+	crash.Here(crash.StaticPublished)
 	for _, source := range access.Sources {
 		t.counts.Count(job.PerSource(job.Static, source), 1)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
@@ -25,6 +26,8 @@ type task struct {
 	counts  job.Verdict   // only its counters are used
 	failure error         // of Datadis: the last call that may succeed another time
 	cool    time.Duration // the login must rest
+	later   time.Duration // when Datadis will answer what it refused to repeat, if that is soon
+	stopped bool          // no more calls are to be made
 }
 
 // session is an account's way to Datadis, or why there is none now.
@@ -42,16 +45,20 @@ func (t *task) run(ctx context.Context) error {
 		return err
 	}
 	t.book = book
+	if err := t.resume(ctx); err != nil {
+		return err
+	}
 	again, err := t.late(ctx)
 	if err != nil {
 		return err
 	}
-	if err := t.download(ctx, again); err != nil || t.cool > 0 {
+	if err := t.download(ctx, again); err != nil || t.over() {
 		return err
 	}
 	if t.failure != nil && !t.last {
 		return nil // static data says what was gathered: it comes with the last attempt
 	}
+	defer crash.Here(crash.Downloaded)
 	return t.static(ctx)
 }
 
@@ -71,12 +78,23 @@ func (t *task) download(ctx context.Context, again map[ledger.Key]bool) error {
 			for _, key := range ask.Keys() {
 				asked[key] = true
 			}
-			if err := t.through(ctx, t.device.Accesses[i:], ask); err != nil || t.cool > 0 {
+			if err := t.through(ctx, t.device.Accesses[i:], ask); err != nil || t.over() {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// over tells whether no more calls are to be made now. What is missing then is
+// asked for when the supply is handed out again.
+func (t *task) over() bool {
+	select {
+	case <-t.Stopping:
+		t.stopped = true
+	default:
+	}
+	return t.stopped || t.cool > 0
 }
 
 func anyAsked(asked map[ledger.Key]bool, ask ledger.Ask) bool {

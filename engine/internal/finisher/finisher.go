@@ -12,6 +12,7 @@ import (
 	"maps"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/queue"
@@ -19,8 +20,11 @@ import (
 	"github.com/datadis-engine/datadis/sdk"
 )
 
-// Control announces on the control topic.
+// Control announces the end of a run.
 type Control interface {
+	// Mark says in the data topics that nothing more comes, where readers of an
+	// older kind wait for that.
+	Mark(ctx context.Context, run run.Run) error
 	// EndOffsets of all topics of the run: what was published of it lies below.
 	EndOffsets(ctx context.Context, run run.Run) (envelope.EndOffsets, error)
 	Finish(ctx context.Context, finished envelope.Finished) error
@@ -94,6 +98,11 @@ func (f *Finisher) look(ctx context.Context) (finished bool, err error) {
 	if err != nil || !mine {
 		return false, err
 	}
+	// Another may have done it since the run was looked at; and a producer may
+	// have brought more sources.
+	if r, err = f.Registry.Get(ctx, r.ID); err != nil || r.State == run.Finished {
+		return err == nil, err
+	}
 	err = f.announce(ctx, r, early)
 	return err == nil, err
 }
@@ -144,13 +153,17 @@ func (f *Finisher) seal(ctx context.Context, early bool) (bool, error) {
 	if err := f.Registry.Seal(ctx, f.Config.Run); err != nil {
 		return false, err
 	}
+	crash.Here(crash.UsersSealed)
 	sealed, _, err = f.Devices.Seal(ctx)
+	if sealed {
+		crash.Here(crash.DevicesSealed)
+	}
 	return sealed, err
 }
 
-// announce publishes the end of the run, and only then marks it as finished:
-// if this process dies in between, the end is announced again under the same
-// key.
+// announce publishes the end of the run, erases its credentials, and only then
+// marks it as finished: if this process dies in between, another does it all
+// again, and announces the end under the same key.
 func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	counts, outcome, err := f.outcome(ctx, r, early)
 	if err != nil {
@@ -162,6 +175,9 @@ func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	}
 	if outcome == sdk.Complete && len(failed) > 0 {
 		outcome = sdk.Partial
+	}
+	if err := f.Control.Mark(ctx, r); err != nil {
+		return fmt.Errorf("mark the end of run %s: %w", r.ID, err)
 	}
 	ends, err := f.Control.EndOffsets(ctx, r)
 	if err != nil {
@@ -175,11 +191,16 @@ func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	if err != nil {
 		return fmt.Errorf("announce the end of run %s: %w", r.ID, err)
 	}
+	crash.Here(crash.Announced)
+	if err := f.Erase(ctx); err != nil {
+		return err
+	}
 	if err := f.Registry.Finish(ctx, r.ID, outcome, at); err != nil {
 		return err
 	}
+	crash.Here(crash.Finished)
 	f.Logger.Info("run finished", "outcome", outcome)
-	return f.Erase(ctx)
+	return nil
 }
 
 // outcome sums up both queues.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -48,6 +49,7 @@ func (h *Harmonizer) finish(ctx context.Context) error {
 		if err := h.tell(ctx, e); err != nil {
 			return err
 		}
+		crash.Here(crash.Told)
 		h.ends = h.ends[1:]
 		h.commit(ctx)
 		if h.OnEnd != nil {

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -248,4 +249,5 @@ func (h *Harmonizer) commit(ctx context.Context) {
 		return
 	}
 	h.tracker.committed(next)
+	crash.Here(crash.Committed)
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -72,6 +73,7 @@ func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[
 	pause, faults := firstPause, 0
 	for retries := 0; len(items) > 0; {
 		result, err := do(ctx, batch(items))
+		crash.Here(crash.Handed)
 		if err == nil {
 			keep, after, err := h.accept(ctx, result, messagesOf(items), retries)
 			if err != nil || len(keep) == 0 {
@@ -141,6 +143,7 @@ func (h *Harmonizer) accept(ctx context.Context, result sdk.Result, messages [][
 	if err := h.publish(ctx, result.Records, messages); err != nil {
 		return nil, 0, err
 	}
+	crash.Here(crash.RecordsSent)
 	for _, r := range result.Items {
 		if r.Item < 0 || r.Item >= len(messages) {
 			return nil, 0, sdk.Stop(fmt.Errorf("the plugin names item %d of a batch of %d", r.Item, len(messages)))

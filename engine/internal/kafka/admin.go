@@ -94,7 +94,7 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 	}
 	results, err := a.client.CreateTopics(ctx, wanted, kafka.SetAdminOperationTimeout(metadataTimeout))
 	if err != nil {
-		return fmt.Errorf("kafka: create topics: %w", err)
+		return fmt.Errorf("kafka: create topics: %w", explain(err))
 	}
 	var problems []error
 	var there, existing []TopicSpec
@@ -106,7 +106,7 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		case kafka.ErrTopicAlreadyExists:
 			there, existing = append(there, spec), append(existing, spec)
 		default:
-			problems = append(problems, fmt.Errorf("kafka: create topic %s: %w", result.Topic, result.Error))
+			problems = append(problems, fmt.Errorf("kafka: create topic %s: %w", result.Topic, explain(result.Error)))
 		}
 	}
 	if err := a.awaitTopics(ctx, there); err != nil {
@@ -130,12 +130,12 @@ func (a *Admin) checkPolicies(ctx context.Context, specs []TopicSpec) error {
 		// One by one: brokers answer for one resource per request at least.
 		results, err := a.client.DescribeConfigs(ctx, []kafka.ConfigResource{{Type: kafka.ResourceTopic, Name: s.Name}})
 		if err != nil {
-			return fmt.Errorf("kafka: look at topic %s: %w", s.Name, err)
+			return fmt.Errorf("kafka: look at topic %s: %w", s.Name, explain(err))
 		}
 		for _, result := range results {
 			got := result.Config[cleanupPolicy].Value
 			if result.Error.Code() != kafka.ErrNoError {
-				problems = append(problems, fmt.Errorf("kafka: look at topic %s: %w", s.Name, result.Error))
+				problems = append(problems, fmt.Errorf("kafka: look at topic %s: %w", s.Name, explain(result.Error)))
 			} else if strings.Contains(got, "compact") != strings.Contains(want, "compact") {
 				problems = append(problems, fmt.Errorf("kafka: topic %s has %s=%s, which would lose data; "+
 					"set it to %s, or name another topic", s.Name, cleanupPolicy, got, want))

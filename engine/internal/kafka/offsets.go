@@ -50,7 +50,9 @@ func (a *Admin) awaitTopics(ctx context.Context, specs []TopicSpec) error {
 // What brokers answer about partitions that have no leader at the moment, and
 // about topics that they do not know yet.
 var (
-	moving    = []kafka.ErrorCode{kafka.ErrNotLeaderForPartition, kafka.ErrLeaderNotAvailable}
+	moving = []kafka.ErrorCode{
+		kafka.ErrNotLeaderForPartition, kafka.ErrLeaderNotAvailable, kafka.ErrUnknownLeaderEpoch, kafka.ErrFencedLeaderEpoch,
+	}
 	appearing = append([]kafka.ErrorCode{kafka.ErrUnknownTopicOrPart, kafka.ErrUnknownTopic}, moving...)
 )
 
@@ -85,12 +87,12 @@ func (a *Admin) endOffsets(ctx context.Context, topics []string) (envelope.EndOf
 	}
 	result, err := a.client.ListOffsets(ctx, ask, kafka.SetAdminIsolationLevel(kafka.IsolationLevelReadUncommitted))
 	if err != nil {
-		return nil, fmt.Errorf("kafka: ask for end offsets: %w", err)
+		return nil, fmt.Errorf("kafka: ask for end offsets: %w", explain(err))
 	}
 	ends := envelope.EndOffsets{}
 	for p, info := range result.ResultInfos {
 		if info.Error.Code() != kafka.ErrNoError {
-			return nil, fmt.Errorf("kafka: ask for the end of %s/%d: %w", *p.Topic, p.Partition, info.Error)
+			return nil, fmt.Errorf("kafka: ask for the end of %s/%d: %w", *p.Topic, p.Partition, explain(info.Error))
 		}
 		setOffset(ends, p, int64(info.Offset))
 	}
@@ -109,12 +111,12 @@ func (a *Admin) GroupOffsets(ctx context.Context, group string, topics []string)
 	result, err := a.client.ListConsumerGroupOffsets(ctx,
 		[]kafka.ConsumerGroupTopicPartitions{{Group: group, Partitions: partitions}})
 	if err != nil {
-		return nil, fmt.Errorf("kafka: ask for the offsets of group %s: %w", group, err)
+		return nil, fmt.Errorf("kafka: ask for the offsets of group %s: %w", group, explain(err))
 	}
 	for _, g := range result.ConsumerGroupsTopicPartitions {
 		for _, p := range g.Partitions {
 			if p.Error != nil {
-				return nil, fmt.Errorf("kafka: ask for the offset of group %s in %s/%d: %w", group, *p.Topic, p.Partition, p.Error)
+				return nil, fmt.Errorf("kafka: ask for the offset of group %s in %s/%d: %w", group, *p.Topic, p.Partition, explain(p.Error))
 			}
 			if p.Offset >= 0 {
 				setOffset(offsets, p, int64(p.Offset))
@@ -143,15 +145,15 @@ func partitions(
 	var found []kafka.TopicPartition
 	for _, topic := range topics {
 		if err := context.Cause(ctx); err != nil {
-			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, err)
+			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, explain(err))
 		}
 		answer, err := metadata(&topic, false, int(metadataTimeout.Milliseconds()))
 		if err != nil {
-			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, err)
+			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, explain(err))
 		}
 		info := answer.Topics[topic]
 		if info.Error.Code() != kafka.ErrNoError {
-			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, info.Error)
+			return nil, fmt.Errorf("kafka: look at topic %s: %w", topic, explain(info.Error))
 		}
 		for _, p := range info.Partitions {
 			found = append(found, kafka.TopicPartition{Topic: &topic, Partition: p.ID})

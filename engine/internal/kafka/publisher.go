@@ -229,7 +229,7 @@ func (p *Publisher) report(m *kafka.Message) {
 // unless the error is fatal.
 func (p *Publisher) problem(ctx context.Context, e kafka.Error) {
 	if !e.IsFatal() {
-		p.log.LogAttrs(ctx, slog.LevelWarn, "kafka: "+e.Error(), slog.String("code", e.Code().String()))
+		p.log.LogAttrs(ctx, slog.LevelWarn, "kafka: "+news(e), slog.String("code", e.Code().String()))
 		return
 	}
 	p.mu.Lock()
@@ -262,7 +262,7 @@ func (p *Publisher) explain(err error) error {
 	case e.Code() == kafka.ErrMsgSizeTooLarge:
 		return fmt.Errorf("%w: %w", ErrTooLarge, e)
 	default:
-		return err
+		return explain(err)
 	}
 }
 

@@ -137,7 +137,7 @@ func (s *Subscriber) Poll(ctx context.Context) (Record, error) {
 			if e.IsFatal() {
 				return Record{}, fmt.Errorf("%w: %w", ErrFatal, e)
 			}
-			s.log.LogAttrs(ctx, slog.LevelWarn, "kafka: "+e.Error(), slog.String("code", e.Code().String()))
+			s.log.LogAttrs(ctx, slog.LevelWarn, "kafka: "+news(e), slog.String("code", e.Code().String()))
 		}
 	}
 }

@@ -187,7 +187,8 @@ func (b *Book) expired(c *change) []QueryKey {
 	limit := b.config.Now().Add(-b.config.RepeatAfter)
 	var old []QueryKey
 	for key, attempt := range b.queries {
-		if _, touched := c.queries[key]; !touched && !attempt.At.After(limit) {
+		_, touched := c.queries[key]
+		if !touched && attempt.Outcome != OutcomeKept && !attempt.At.After(limit) {
 			old = append(old, key)
 		}
 	}

@@ -68,8 +68,7 @@ func (c Cell) encode() []byte {
 		b = binary.AppendUvarint(b, uint64(c.Revision))
 	}
 	if flags&hasRaw != 0 {
-		b = binary.AppendUvarint(b, uint64(max(c.Raw.Partition, 0)))
-		b = binary.AppendUvarint(b, uint64(max(c.Raw.Offset, 0)))
+		b = c.Raw.append(b)
 	}
 	for _, revision := range trim(c.delivered) {
 		b = binary.AppendUvarint(b, uint64(revision))
@@ -142,12 +141,22 @@ func (r *reader) content(c *Cell, flags byte) {
 		c.Revision = uint32(r.uvarint(math.MaxUint32)) //nolint:gosec // bounded
 	}
 	if flags&hasRaw != 0 {
-		//nolint:gosec // bounded
-		c.Raw = &Location{int32(r.uvarint(math.MaxInt32)), int64(r.uvarint(math.MaxInt64))}
+		at := r.location()
+		c.Raw = &at
 	}
 	for r.err == nil && len(r.data) > 0 {
 		c.delivered = append(c.delivered, uint32(r.uvarint(math.MaxUint32))) //nolint:gosec // bounded
 	}
+}
+
+func (l Location) append(to []byte) []byte {
+	to = binary.AppendUvarint(to, uint64(max(l.Partition, 0)))
+	return binary.AppendUvarint(to, uint64(max(l.Offset, 0)))
+}
+
+func (r *reader) location() Location {
+	//nolint:gosec // bounded
+	return Location{int32(r.uvarint(math.MaxInt32)), int64(r.uvarint(math.MaxInt64))}
 }
 
 // trim drops sources at the end that have nothing.

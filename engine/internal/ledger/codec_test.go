@@ -50,7 +50,10 @@ func TestStoredFormsAreKept(t *testing.T) {
 		fmt.Fprintf(&text, "%-48s %x\n", c.name, c.cell.encode())
 	}
 	for o := range outcomeNames {
-		a := Attempt{Outcome(o), at("2026-09-15T12:00:00Z"), 3}
+		a := Attempt{Outcome: Outcome(o), At: at("2026-09-15T12:00:00Z"), Count: 3}
+		if a.Outcome == OutcomeKept {
+			a.Raw = Location{7, 12_345_678}
+		}
 		fmt.Fprintf(&text, "query %-42s %x\n", a.Outcome, a.encode())
 	}
 	q := Query{"a1", testCUPS, "2", 5, hourly("2026-09").Series, month("2026-09"), month("2026-09")}
@@ -150,7 +153,8 @@ func FuzzDecodeCell(f *testing.F) {
 }
 
 func FuzzDecodeAttempt(f *testing.F) {
-	f.Add(Attempt{OutcomeAnswered, at("2026-09-15T12:00:00Z"), 3}.encode())
+	f.Add(Attempt{Outcome: OutcomeAnswered, At: at("2026-09-15T12:00:00Z"), Count: 3}.encode())
+	f.Add(Attempt{Outcome: OutcomeKept, At: at("2026-09-15T12:00:00Z"), Raw: Location{7, 12}}.encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		a, err := decodeAttempt(data)
 		if err == nil && !bytes.Equal(a.encode(), data) {

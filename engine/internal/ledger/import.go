@@ -106,7 +106,16 @@ func (in *importer) query(text []byte) error {
 	if !storable(v.At) {
 		return errors.New("a query needs the time at which it was made, between 1970 and 2106")
 	}
-	in.change.queries[v.Query] = Attempt{v.Outcome, v.At, v.Count}
+	a := Attempt{Outcome: v.Outcome, At: v.At, Count: v.Count}
+	switch kept := v.Outcome == OutcomeKept; {
+	case kept && (v.Raw == nil || v.Raw.Partition < 0 || v.Raw.Offset < 0):
+		return errors.New("a query whose answer is kept needs raw, the partition and the offset where it lies")
+	case kept:
+		a.Raw = *v.Raw
+	case v.Raw != nil:
+		return errors.New("raw is for a query whose answer is kept")
+	}
+	in.change.queries[v.Query] = a
 	return nil
 }
 

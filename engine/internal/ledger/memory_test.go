@@ -17,7 +17,7 @@ const budget = 4096
 // the most it ever holds.
 func TestMemoryOfOneCUPS(t *testing.T) {
 	t.Parallel()
-	client := redistest.Start(t).Backend().Client(t)
+	client := redistest.Start(t).Backend().Admin(t, 0)
 	w := newWorld(t, store.NewRedis(client, "dd:"))
 	w.firstDownload(t)
 	key := "dd:" + keyPrefix + string(testCUPS.Key())

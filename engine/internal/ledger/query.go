@@ -50,6 +50,7 @@ type Attempt struct {
 	Outcome Outcome
 	At      time.Time // of the outcome; while there is none, of the intent
 	Count   int       // intents since the record was opened
+	Raw     Location  // of the answer, with OutcomeKept
 }
 
 // Outcome is what became of a query.
@@ -61,9 +62,10 @@ const (
 	OutcomeAnswered                // with data, without, or with something unreadable
 	OutcomeRefused                 // as repeated, not authorised, or wrong
 	OutcomeFailed                  // and may be made again
+	OutcomeKept                    // answered, and in the raw topic, but not recorded yet
 )
 
-var outcomeNames = []string{"intended", "answered", "refused", "failed"}
+var outcomeNames = []string{"intended", "answered", "refused", "failed", "kept"}
 
 // String names the outcome.
 func (o Outcome) String() string { return name(outcomeNames, uint8(o)) }
@@ -78,7 +80,8 @@ func (o *Outcome) UnmarshalText(text []byte) error {
 
 // until is how long the query must not be repeated; zero if it may be.
 func (a Attempt) until(repeatAfter time.Duration) time.Time {
-	if a.Outcome == OutcomeAnswered || a.Outcome == OutcomeRefused {
+	switch a.Outcome {
+	case OutcomeAnswered, OutcomeRefused, OutcomeKept:
 		return a.At.Add(repeatAfter)
 	}
 	return time.Time{}
@@ -95,13 +98,17 @@ func parseQuery(field string) (QueryKey, bool) {
 	return QueryKey(key), ok && len(key) == queryKeyLength
 }
 
-// An attempt in the store: version<<4 | outcome, the count, and four bytes of
-// epoch seconds, big endian.
+// An attempt in the store: version<<4 | outcome, the count, four bytes of epoch
+// seconds, big endian, and of one whose answer is kept, partition and offset.
 const attemptVersion = 1
 
 func (a Attempt) encode() []byte {
 	count := byte(min(max(a.Count, 0), math.MaxUint8))
-	return appendTime([]byte{attemptVersion<<4 | byte(a.Outcome), count}, a.At)
+	b := appendTime([]byte{attemptVersion<<4 | byte(a.Outcome), count}, a.At)
+	if a.Outcome == OutcomeKept {
+		b = a.Raw.append(b)
+	}
+	return b
 }
 
 func decodeAttempt(data []byte) (Attempt, error) {
@@ -111,6 +118,9 @@ func decodeAttempt(data []byte) (Attempt, error) {
 		return Attempt{}, fmt.Errorf("%w (%d; this one knows %d)", ErrVersion, head>>4, attemptVersion)
 	}
 	a := Attempt{Outcome: Outcome(head & 0xf), Count: int(r.byte()), At: r.time()}
+	if r.err == nil && a.Outcome == OutcomeKept {
+		a.Raw = r.location()
+	}
 	if r.err != nil || len(r.data) > 0 || int(a.Outcome) >= len(outcomeNames) {
 		return Attempt{}, errMalformed
 	}

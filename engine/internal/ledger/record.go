@@ -38,8 +38,32 @@ func (b *Book) Intend(ctx context.Context, q QueryKey) error {
 		attempt.Count = 0 // what happened a day ago says nothing any more
 	}
 	c := b.begin()
-	c.queries[q] = Attempt{OutcomeIntended, now, attempt.Count + 1}
+	c.queries[q] = Attempt{Outcome: OutcomeIntended, At: now, Count: attempt.Count + 1}
 	return b.commit(ctx, c)
+}
+
+// Keep records that a query was answered and where the answer lies in the raw
+// topic. Whoever finds that after a crash goes on from there, rather than ask
+// again what Datadis would refuse.
+func (b *Book) Keep(ctx context.Context, q QueryKey, at Location) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.begin()
+	c.queries[q] = Attempt{Outcome: OutcomeKept, At: b.config.Now(), Count: b.queries[q].Count, Raw: at}
+	return b.commit(ctx, c)
+}
+
+// Kept lists the queries whose answers are kept but not recorded.
+func (b *Book) Kept() map[QueryKey]Location {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	kept := make(map[QueryKey]Location)
+	for q, a := range b.queries {
+		if a.Outcome == OutcomeKept {
+			kept[q] = a.Raw
+		}
+	}
+	return kept
 }
 
 // Record records what a query answered, in one write. An answer that covers
@@ -64,7 +88,7 @@ func (b *Book) Record(ctx context.Context, q QueryKey, answers ...Answer) error 
 		}
 		c.cells[a.Key] = cell
 	}
-	c.queries[q] = Attempt{OutcomeAnswered, at, b.queries[q].Count}
+	c.queries[q] = Attempt{Outcome: OutcomeAnswered, At: at, Count: b.queries[q].Count}
 	return b.commit(ctx, c)
 }
 
@@ -113,7 +137,7 @@ func (b *Book) Fail(ctx context.Context, q QueryKey, class Class, keys ...Key) e
 	if class.registered() {
 		outcome = OutcomeRefused
 	}
-	c.queries[q] = Attempt{outcome, now, b.queries[q].Count}
+	c.queries[q] = Attempt{Outcome: outcome, At: now, Count: b.queries[q].Count}
 	return b.commit(ctx, c)
 }
 

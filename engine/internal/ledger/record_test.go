@@ -243,3 +243,25 @@ func TestAnswerKnowsWhenItCame(t *testing.T) {
 		t.Errorf("blocked until %v, want a day after the answer", until)
 	}
 }
+
+// An answer that is kept is found by whoever comes next, however late, until
+// it is recorded.
+func TestKeptAnswerWaits(t *testing.T) {
+	t.Parallel()
+	w, key := newWorld(t, newMemory()), hourly("2026-07")
+	b, q := w.book(), queryFor(key, key.Month)
+	must(t, b.Intend(t.Context(), q))
+	must(t, b.Keep(t.Context(), q, Location{3, 42}))
+	if until, blocked := w.book().Blocked(q, w.Now()); !blocked || until.Sub(w.Now()) != 24*time.Hour {
+		t.Errorf("blocked until %s: %t", until, blocked)
+	}
+	w.Add(72 * time.Hour)
+	w.answer(hourly("2026-06"), 1) // a write that forgets old queries
+	if kept := w.book().Kept(); len(kept) != 1 || kept[q] != (Location{3, 42}) {
+		t.Errorf("kept after three days: %v", kept)
+	}
+	must(t, w.book().Record(t.Context(), q, Answer{Key: key, Covered: 744, Expected: 744, Hash: 1}))
+	if kept := w.book().Kept(); len(kept) != 0 {
+		t.Errorf("kept after it was recorded: %v", kept)
+	}
+}

@@ -39,6 +39,7 @@ type QueryView struct {
 	Outcome Outcome   `json:"outcome"`
 	At      time.Time `json:"at"`
 	Count   int       `json:"count"`
+	Raw     *Location `json:"raw,omitempty"` // where a kept answer lies
 }
 
 // Views lists all chunks of the book, oldest months first.
@@ -81,7 +82,11 @@ func (b *Book) QueryViews() []QueryView {
 	views := make([]QueryView, 0, len(b.queries))
 	for _, key := range slices.Sorted(maps.Keys(b.queries)) {
 		a := b.queries[key]
-		views = append(views, QueryView{b.cups, key, a.Outcome, a.At, a.Count})
+		view := QueryView{CUPS: b.cups, Query: key, Outcome: a.Outcome, At: a.At, Count: a.Count}
+		if a.Outcome == OutcomeKept {
+			view.Raw = &a.Raw
+		}
+		views = append(views, view)
 	}
 	slices.SortStableFunc(views, func(a, b QueryView) int { return b.At.Compare(a.At) })
 	return views

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/entitlement"
 	"github.com/datadis-engine/datadis/engine/internal/job"
@@ -180,10 +181,12 @@ const restAfterThrottle = time.Minute
 
 // queue records the listing and puts its supplies on the devices queue.
 func (t *task) queue(ctx context.Context, listing entitlement.Listing) (job.Verdict, error) {
+	crash.Here(crash.ListerListed)
 	change, err := t.Entitlement.Update(ctx, t.entitlement(), listing)
 	if err != nil {
 		return job.Verdict{}, err
 	}
+	crash.Here(crash.ListerRecorded)
 	if len(change.Ended) > 0 {
 		t.log.Info("supplies are not listed any more", "supplies", len(change.Ended))
 	}
@@ -197,6 +200,7 @@ func (t *task) queue(ctx context.Context, listing entitlement.Listing) (job.Verd
 		}
 	}
 	t.count(wanted)
+	crash.Here(crash.ListerDone)
 	t.log.Info("account listed", "supplies", len(change.Supplies), "failed_distributors", len(change.Failed))
 	return job.Verdict{}, nil
 }
@@ -217,6 +221,7 @@ func (t *task) push(ctx context.Context, supplies []entitlement.Effective) (want
 		if err := t.Devices.Merge(ctx, access); err != nil {
 			return nil, err
 		}
+		crash.Here(crash.ListerQueued)
 		for _, source := range sources {
 			wanted[source]++
 		}

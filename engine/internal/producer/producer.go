@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -141,10 +142,12 @@ func (p *Producer) push(ctx context.Context, m *merger) error {
 			return fmt.Errorf("store the credentials of a login: %w", err)
 		}
 	}
+	crash.Here(crash.CredentialsKept)
 	for _, user := range m.users() {
 		if err := p.Queue.Merge(ctx, user); err != nil {
 			return fmt.Errorf("queue account %s: %w", user.Account, err)
 		}
+		crash.Here(crash.AccountQueued)
 	}
 	return nil
 }

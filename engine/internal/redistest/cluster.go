@@ -21,7 +21,7 @@ const (
 // Cluster starts three masters that share the slots, without replicas.
 func Cluster(t testing.TB) *Backend {
 	t.Helper()
-	b := &Backend{Name: "cluster", shards: true}
+	b := &Backend{Name: "cluster", shards: true, restricted: true}
 	nodes := make([]*redis.Client, masters)
 	for i := range nodes {
 		s := Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",

@@ -5,8 +5,10 @@
 package redistest
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -18,11 +20,16 @@ type Backend struct {
 	addrs  []string
 	shards bool         // a cluster: one database, several addresses
 	next   atomic.Int32 // the next database that is handed out
+
+	restricted bool // clients are the engine's user, not one that may do everything
 }
 
 // databases is how many databases a server has, so how many clients Each can
 // keep apart on it. A cluster has one, and a stand-in any number.
 const databases = 256
+
+// Patience is how long tests wait for what takes a moment.
+const Patience = 30 * time.Second
 
 // Each runs suite as a subtest on a real server and on the stand-in.
 func Each(t *testing.T, suite func(t *testing.T, b *Backend)) {
@@ -51,8 +58,10 @@ func Mini(t testing.TB) *Backend {
 	return &Backend{Name: "miniredis", addrs: []string{m.Addr()}}
 }
 
-// Client connects to a database of its own, which is empty. The clients of a
-// cluster share one database: tests keep apart by the names of their runs.
+// Client connects to a database of its own, which is empty; the first one to
+// database 0. The clients of a cluster share one database: tests keep apart by
+// the names of their runs. On real servers it is a user that may do no more than
+// the documentation asks for: keys begin with dd:.
 func (b *Backend) Client(t testing.TB) redis.UniversalClient {
 	t.Helper()
 	n := int(b.next.Add(1)) - 1
@@ -65,10 +74,29 @@ func (b *Backend) Client(t testing.TB) redis.UniversalClient {
 // Open connects to the given database, to have a second client of it.
 func (b *Backend) Open(t testing.TB, database int) redis.UniversalClient {
 	t.Helper()
-	options := &redis.UniversalOptions{Addrs: b.addrs, IsClusterMode: b.shards}
+	options := b.options(database)
+	if b.restricted {
+		options.Username, options.Password = user, password
+	}
+	return open(t, options)
+}
+
+// Admin connects to the given database as the user that may do everything.
+func (b *Backend) Admin(t testing.TB, database int) redis.UniversalClient {
+	t.Helper()
+	return open(t, b.options(database))
+}
+
+func (b *Backend) options(database int) *redis.UniversalOptions {
+	options := &redis.UniversalOptions{Addrs: b.addrs, IsClusterMode: b.shards, DisableIdentity: true}
 	if !b.shards {
 		options.DB = database
 	}
+	return options
+}
+
+func open(t testing.TB, options *redis.UniversalOptions) redis.UniversalClient {
+	t.Helper()
 	c := redis.NewUniversalClient(options)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -76,3 +104,12 @@ func (b *Backend) Open(t testing.TB, database int) redis.UniversalClient {
 
 // Clustered tells whether the keys lie on several servers.
 func (b *Backend) Clustered() bool { return b.shards }
+
+// Addr is the host and port of the server, or of one of them.
+func (b *Backend) Addr() string { return b.addrs[0] }
+
+// URL is the address of a cluster as configurations have it, with the engine's
+// user.
+func (b *Backend) URL() string {
+	return "redis+cluster://" + user + ":" + password + "@" + strings.Join(b.addrs, ",")
+}

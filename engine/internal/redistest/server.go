@@ -8,13 +8,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 
 	"github.com/datadis-engine/datadis/engine/internal/loopback"
+	"github.com/datadis-engine/datadis/engine/internal/redisaccess"
 )
 
 // Server is a redis-server process. Its data outlives Kill, as on a disk.
@@ -37,6 +40,15 @@ const (
 // are given as on the command line: "--requirepass", "x".
 func Start(t testing.TB, options ...string) *Server {
 	t.Helper()
+	return start(t, slices.Concat([]string{
+		"--databases", strconv.Itoa(databases), "--save", "", "--maxmemory-policy", "noeviction",
+		"--appendonly", "yes", "--appendfsync", "always",
+	}, engineUser(), options)...)
+}
+
+// start starts a redis-server with these options alone.
+func start(t testing.TB, options ...string) *Server {
+	t.Helper()
 	s := &Server{t: t, dir: t.TempDir(), options: options}
 	for range portTries {
 		s.port = loopback.Port(t)
@@ -53,25 +65,37 @@ func Start(t testing.TB, options ...string) *Server {
 // Addr is the server's host and port.
 func (s *Server) Addr() string { return loopback.Address(s.port) }
 
-// URL is the address as configurations have it.
-func (s *Server) URL() string { return "redis://" + s.Addr() + "/0" }
+// What the engine's user is called, on every real server. It may do what the
+// documentation asks for, and no more.
+const (
+	user     = "engine"
+	password = "let-the-engine-in"
+)
+
+// URL is the address as configurations have it, with the engine's user.
+func (s *Server) URL() string { return "redis://" + user + ":" + password + "@" + s.Addr() + "/0" }
 
 // Backend is the server as something that a suite runs on.
 func (s *Server) Backend() *Backend {
-	return &Backend{Name: "redis", addrs: []string{s.Addr()}}
+	return &Backend{Name: "redis", addrs: []string{s.Addr()}, restricted: true}
 }
 
 // Kill ends the process at once, as a crash does. It is safe to call twice.
-func (s *Server) Kill() {
+func (s *Server) Kill() { s.end(syscall.SIGKILL) }
+
+// Stop ends the process as an operator does. It is safe to call twice.
+func (s *Server) Stop() { s.end(syscall.SIGTERM) }
+
+func (s *Server) end(signal syscall.Signal) {
 	if s.process == nil {
 		return
 	}
-	_ = s.process.Kill() // it fails only if the process is gone
+	_ = s.process.Signal(signal) // it fails only if the process is gone
 	<-s.ended
 	s.process = nil
 }
 
-// Restart starts the server again after Kill, at the same address and with the
+// Restart starts the server again after Stop or Kill, at the same address and with the
 // same data.
 func (s *Server) Restart() {
 	s.t.Helper()
@@ -86,11 +110,8 @@ func (s *Server) launch() error {
 	if err != nil {
 		s.t.Fatalf("these tests need redis-server in the PATH (make test installs it, or: apt-get install redis-server): %v", err)
 	}
-	cmd := exec.Command(path, append([]string{
-		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", "log",
-		"--databases", strconv.Itoa(databases), "--save", "", "--maxmemory-policy", "noeviction",
-		"--appendonly", "yes", "--appendfsync", "always",
-	}, s.options...)...)
+	cmd := exec.Command(path, append(slices.Clone(s.options),
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir, "--logfile", "log")...)
 	cmd.SysProcAttr = dieWithParent()
 	s.ended = make(chan struct{})
 	started := make(chan error)
@@ -111,11 +132,20 @@ func (s *Server) launch() error {
 	return s.await()
 }
 
+// engineUser are the options that make the engine's user.
+func engineUser() []string {
+	return append([]string{"--user", user, "on", ">" + password}, redisaccess.Rules()...)
+}
+
 // await waits until the server answers, or its process ended.
 func (s *Server) await() error {
 	ctx, cancel := context.WithTimeout(s.t.Context(), startTimeout)
 	defer cancel()
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1})
+	o := &redis.Options{Addr: s.Addr(), MaxRetries: -1}
+	if slices.Contains(s.options, "--user") {
+		o.Username, o.Password = user, password
+	}
+	c := redis.NewClient(o)
 	defer func() { _ = c.Close() }()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()

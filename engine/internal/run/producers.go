@@ -82,9 +82,18 @@ func (r *Registry) Cancel(ctx context.Context, id string) error {
 	return r.set(ctx, id, "cancelled", "1")
 }
 
-// Seal notes that nobody may join the run any more.
+// Mark notes that the run's end is marked in the data topics.
+func (r *Registry) Mark(ctx context.Context, id string) error {
+	return r.set(ctx, id, "marked", "1")
+}
+
+// Seal notes that nobody may join the run any more. One that another process
+// finished meanwhile stays finished.
 func (r *Registry) Seal(ctx context.Context, id string) error {
-	return r.set(ctx, id, "state", string(Sealed))
+	if err := sealScript.Run(ctx, r.client, []string{runKey(id)}).Err(); err != nil {
+		return fmt.Errorf("seal run %s: %w", id, err)
+	}
+	return nil
 }
 
 func (r *Registry) set(ctx context.Context, id, field, value string) error {

@@ -40,6 +40,8 @@ var (
 	joinSource string
 	//go:embed producers.lua
 	producersSource string
+	//go:embed seal.lua
+	sealSource string
 	//go:embed finish.lua
 	finishSource string
 
@@ -47,6 +49,7 @@ var (
 	forgetScript    = redis.NewScript(forgetSource)
 	joinScript      = redis.NewScript(joinSource)
 	producersScript = redis.NewScript(producersSource)
+	sealScript      = redis.NewScript(sealSource)
 	finishScript    = redis.NewScript(finishSource)
 )
 
@@ -211,7 +214,7 @@ func parse(id string, f map[string]string) (Run, error) {
 	run := Run{
 		ID: id, Policy: f["policy"], Slot: f["slot"], State: State(f["state"]), Outcome: sdk.Outcome(f["outcome"]),
 		Routes: make(map[string]sdk.Route), FailedSources: make(map[string]string),
-		Cancelled: f["cancelled"] != "", LostProducer: f["lost"] != "",
+		Cancelled: f["cancelled"] != "", LostProducer: f["lost"] != "", Marked: f["marked"] != "",
 	}
 	var problems []error
 	for name, to := range map[string]*time.Time{

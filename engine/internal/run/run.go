@@ -25,6 +25,7 @@ type Run struct {
 	FailedSources map[string]string    // and why
 	Cancelled     bool
 	LostProducer  bool // a producer fell silent before it was done
+	Marked        bool // its end is marked in the data topics
 
 	Outcome  sdk.Outcome // once finished
 	Finished time.Time   // by the engine's clock

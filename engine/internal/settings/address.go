@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -68,10 +70,31 @@ func (u URL) LogValue() slog.Value { return slog.StringValue(u.String()) }
 // MarshalText implements [encoding.TextMarshaler].
 func (u URL) MarshalText() ([]byte, error) { return []byte(u.String()), nil }
 
+// fileParameters are those whose value is a path.
+var fileParameters = []string{"tls_ca", "tls_cert", "tls_key"}
+
+// anchorParameters makes the paths in an address relative to where it was
+// written. What cannot be read stays: whoever opens the address says so.
+func anchorParameters(n *node, dir string) {
+	before, query, asked := strings.Cut(n.text, "?")
+	if n.plain || !asked {
+		return
+	}
+	parts := strings.Split(query, "&")
+	for i, part := range parts {
+		name, value, _ := strings.Cut(part, "=")
+		path, err := url.QueryUnescape(value)
+		if err == nil && path != "" && !filepath.IsAbs(path) && slices.Contains(fileParameters, name) {
+			parts[i] = name + "=" + url.QueryEscape(filepath.Join(dir, path))
+		}
+	}
+	n.text = before + "?" + strings.Join(parts, "&")
+}
+
 var scheme = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://.`)
 
 func address(p *URL, key, meaning string) field {
-	f := field{key: key, kind: urlKind, meaning: meaning}
+	f := field{key: key, kind: urlKind, meaning: meaning, anchor: anchorParameters}
 	f.read = func(n *node) error {
 		got, err := textOf(n, "an address")
 		if err != nil {

@@ -9,9 +9,9 @@ type field struct {
 	meaning string
 	limits  map[string]any // what the JSON Schema adds to the kind
 
-	isPath bool                // relative to where it was written
-	read   func(n *node) error // stores the value; its error ends a sentence
-	show   func() any          // the value for people; nil: not set
+	anchor func(n *node, dir string) // makes paths relative to where they were written; nil: holds none
+	read   func(n *node) error       // stores the value; its error ends a sentence
+	show   func() any                // the value for people; nil: not set
 }
 
 // kind is how a setting is written.

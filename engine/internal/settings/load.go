@@ -153,8 +153,8 @@ func (l *loader) set(f *field, n *node, dir string) {
 		l.problem(n.where, f.key, err.Error())
 		return
 	}
-	if f.isPath {
-		anchor(n, dir)
+	if f.anchor != nil {
+		f.anchor(n, dir)
 	}
 	if err := f.read(n); err != nil {
 		for _, one := range split(err) {

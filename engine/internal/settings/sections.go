@@ -45,7 +45,7 @@ type Server struct{ URL URL }
 
 func (r *Redis) fields() []field {
 	return []field{
-		address(&r.Users.URL, "redis.users.url", "The Redis of the users queue and the runs: `redis://user:password@host:6379/0`, `rediss://` with TLS."),
+		address(&r.Users.URL, "redis.users.url", "The Redis of the users queue and the runs: `redis://user:password@host:6379/0`; servers.md has the forms for TLS, Sentinel and Cluster."),
 		address(&r.Devices.URL, "redis.devices.url", "The Redis of the devices queue and the ledger; may be the same server."),
 	}
 }
@@ -92,7 +92,7 @@ type Plugins struct {
 
 func (p *Plugins) fields() []field {
 	paths := list(&p.Paths, "plugins.paths", "", "Folders with files named `datadis-plugin-<name>`. By default the folder `plugins/` beside the engine's binary.", noneEmpty)
-	paths.isPath = true
+	paths.anchor = anchor
 	return []field{
 		paths,
 		path(&p.ConfigDir, "plugins.config_dir", "plugins/secrets", "The folder of the plugins' own configurations, `config_<name>.json`."),

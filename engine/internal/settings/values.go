@@ -39,7 +39,7 @@ func text(p *string, key, initial, meaning string, checks ...func(string) error)
 
 func path(p *string, key, initial, meaning string) field {
 	f := text(p, key, initial, meaning, notEmpty)
-	f.kind, f.isPath = pathKind, true
+	f.kind, f.anchor = pathKind, anchor
 	return f
 }
 

@@ -12,7 +12,7 @@ import (
 
 // prefix of the keys in Redis; with a character that SCAN takes for a pattern,
 // so that a forgotten escape shows.
-const prefix = "dd[1]:"
+const prefix = "dd:[1]:"
 
 // Each runs the suite, as parallel subtests, on an empty store of each kind.
 func Each(t *testing.T, suite func(t *testing.T, s store.Store)) {
