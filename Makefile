@@ -14,7 +14,7 @@ GO_BUILD := go build -trimpath -buildvcs=false
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The go command decides itself what is up to date, so these always run.
 .PHONY: build
@@ -40,6 +40,10 @@ tools:
 .PHONY: run
 run: build ## Show the whole flow against a simulated Datadis; files in demo/
 	scripts/run-demo.sh
+
+.PHONY: demo-projects
+demo-projects: build ## The same with users and data in databases (needs PostgreSQL)
+	scripts/demo-projects.sh
 
 .PHONY: test
 test: tools ## Test everything but what test-all adds (needs redis-server; installs it if it may)
@@ -73,4 +77,4 @@ check: lint test ## What CI runs
 
 .PHONY: clean
 clean: ## Remove what was built and what the demo left
-	rm -rf bin demo
+	rm -rf bin demo demo-projects

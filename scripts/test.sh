@@ -34,6 +34,20 @@ else
   python="no ($(tail -n 1 "$why"))"
 fi
 
+# The plugins' tests run on the databases that are installed here; --all installs
+# them first. One that is here is not left out.
+has() {
+  PATH=$PATH:/usr/sbin:/usr/libexec:$(printf '%s:' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin) command -v "$1" >/dev/null
+}
+postgres=yes mariadb=yes DATADIS_TEST_REQUIRE=
+if [[ ${1:-} == --all ]]; then
+  has postgres || scripts/apt-install.sh postgresql || true
+  has mariadbd || scripts/apt-install.sh mariadb-server || true
+fi
+if has postgres; then DATADIS_TEST_REQUIRE+=postgres,; else postgres="no (apt-get install postgresql)"; fi
+if has mariadbd; then DATADIS_TEST_REQUIRE+=mariadb; else mariadb="no (apt-get install mariadb-server)"; fi
+export DATADIS_TEST_REQUIRE
+
 scripts/lint.sh
 
 echo "test: go test -race ./..."
@@ -49,4 +63,4 @@ go -C tools/deploy test -v -timeout 10m ./... >"$log" 2>&1 || { cat "$log" >&2; 
 grep -A1 -e '--- SKIP' "$log" || true
 rm -f "$log"
 echo "test: $((SECONDS - start)) s"
-echo "real: redis $redis, kafka $kafka, python $python, neo4j no (no plugin uses it yet)"
+echo "real: redis $redis, kafka $kafka, python $python, postgres $postgres, mariadb $mariadb, timescaledb no (no Debian package), neo4j no (no plugin uses it yet)"

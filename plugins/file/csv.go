@@ -10,10 +10,9 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
-)
 
-// columns are those that a CSV file and a JSON object may have.
-var columns = []string{"username", "password", "authorized_nifs", "self", "cups"}
+	"github.com/datadis-engine/datadis/plugins/internal/users"
+)
 
 // maxLineBytes bounds the memory that one line takes.
 const maxLineBytes = 1 << 20
@@ -23,8 +22,8 @@ const maxLineBytes = 1 << 20
 //
 // It does not use encoding/csv, in which a quote that is not closed swallows
 // the users after it, and which alters line breaks: here a line is a row.
-func readCSV(in *bufio.Reader) iter.Seq2[row, error] {
-	return func(yield func(row, error) bool) {
+func readCSV(in *bufio.Reader) iter.Seq2[users.Row, error] {
+	return func(yield func(users.Row, error) bool) {
 		var h *header
 		for line, err := range lines(in) {
 			if err == nil && isBlank(line.text) {
@@ -35,7 +34,7 @@ func readCSV(in *bufio.Reader) iter.Seq2[row, error] {
 					continue
 				}
 			}
-			var r row
+			var r users.Row
 			if err == nil {
 				r, err = h.row(line)
 			} else {
@@ -46,7 +45,7 @@ func readCSV(in *bufio.Reader) iter.Seq2[row, error] {
 			}
 		}
 		if h == nil { // and no line was bad: that would have ended it above
-			yield(row{}, errors.New("is empty; its first line must be "+strings.Join(columns, ",")))
+			yield(users.Row{}, errors.New("is empty; its first line must be "+strings.Join(users.Columns, ",")))
 		}
 	}
 }
@@ -130,7 +129,7 @@ func parseHeader(text string) (*header, error) {
 		if _, again := h.at[name]; again {
 			twice = append(twice, name)
 		}
-		if !slices.Contains(columns, name) {
+		if !slices.Contains(users.Columns, name) {
 			unknown = append(unknown, name)
 		}
 		h.at[name] = i
@@ -143,14 +142,14 @@ func parseHeader(text string) (*header, error) {
 	case len(twice) > 0:
 		return nil, fmt.Errorf("the header has %q twice", twice[0])
 	case len(unknown) > 0:
-		return nil, fmt.Errorf("the header has unknown columns %q; known are %s", unknown, strings.Join(columns, ", "))
+		return nil, fmt.Errorf("the header has unknown columns %q; known are %s", unknown, strings.Join(users.Columns, ", "))
 	}
 	return h, nil
 }
 
 // noHeader says what is wrong with a first line that is no header.
 func noHeader(text string) error {
-	want := strings.Join(columns, ",")
+	want := strings.Join(users.Columns, ",")
 	for separator, name := range map[string]string{";": "semicolons", "\t": "tabs", "|": "bars"} {
 		names := strings.Split(strings.ToLower(text), separator)
 		for i := range names {
@@ -164,14 +163,14 @@ func noHeader(text string) error {
 }
 
 // row understands one line.
-func (h *header) row(l line) (row, error) {
+func (h *header) row(l line) (users.Row, error) {
 	fields, err := splitLine(l.text)
 	if err == nil && len(fields) != len(h.names) {
 		err = fmt.Errorf("has %d cells where the header has %d; an empty cell needs its comma too, and a cell with a comma in it needs quotes around it",
 			len(fields), len(h.names))
 	}
 	if err != nil {
-		return row{}, fmt.Errorf("%s: %w", l.place(), err)
+		return users.Row{}, fmt.Errorf("%s: %w", l.place(), err)
 	}
 	cell := func(column string) string {
 		if i, ok := h.at[column]; ok {
@@ -179,13 +178,13 @@ func (h *header) row(l line) (row, error) {
 		}
 		return ""
 	}
-	return cells{
-		username: cell("username"),
-		password: cell("password"),
-		nifs:     splitCell(cell("authorized_nifs")),
-		cups:     splitCell(cell("cups")),
-		self:     cell("self"),
-	}.row(l.place())
+	return users.Cells{
+		Username: cell("username"),
+		Password: cell("password"),
+		NIFs:     users.SplitCell(cell("authorized_nifs")),
+		CUPS:     users.SplitCell(cell("cups")),
+		Self:     cell("self"),
+	}.Row(l.place())
 }
 
 // splitLine splits a line at its commas. A cell that starts with a quote ends

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/datadis-engine/datadis/plugins/internal/route"
+	"github.com/datadis-engine/datadis/plugins/internal/users"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -200,7 +202,7 @@ func TestBadFiles(t *testing.T) {
 				fmt.Fprintln(&got, err)
 			}
 			first := strings.SplitAfter(got.String(), "\n")
-			first = first[:min(len(first), maxListed)]
+			first = first[:min(len(first), users.MaxListed)]
 			if l.err == nil || !strings.HasPrefix(l.err.Error(), strings.TrimSuffix(strings.Join(first, ""), "\n")) {
 				t.Errorf("the listing and the check differ: %v", l.err)
 			}
@@ -257,45 +259,23 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// TestControlCharacters computes those of datadis-api.md 9.1 and 9.2.
-func TestControlCharacters(t *testing.T) {
-	t.Parallel()
-	for nif, want := range map[sdk.NIF]bool{
-		"12345678Z": true, "00000000T": true, "X1234567L": true, "Y1234567X": true, "Z1234567R": true,
-		"A58818501": true, "S0811001G": true, "12345678A": false, "A58818502": false, "S08110017": false,
-		"X1234567A": false, "K0000001R": true, "1234567": false, "": false, "DE123456789": false,
-	} {
-		if validNIF(nif) != want {
-			t.Errorf("%q: valid is %v", nif, !want)
-		}
-	}
-	for cups, want := range map[sdk.CUPS]bool{
-		"ES0031000000000001BJ": true, "ES0031000000000001BJ0F": true, "es0021000000000001rk": true,
-		"ES0031000000000001JB": false, "FR0031000000000001BJ": false, "ES0031000000000001BJ0": false,
-	} {
-		if validCUPS(cups) != want {
-			t.Errorf("%q: valid is %v", cups, !want)
-		}
-	}
-}
-
 // TestManyBadRows tells the first problems and how many more there are.
 func TestManyBadRows(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "users.csv")
-	content := "username,password\n" + strings.Repeat("12345678Z,\n", maxChecked+7) + "00000000T,pw\n"
+	content := "username,password\n" + strings.Repeat("12345678Z,\n", users.MaxChecked+7) + "00000000T,pw\n"
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	l := listPath(t, path)
-	if l.err == nil || !strings.Contains(l.err.Error(), "users.csv has 97 more problems") || strings.Count(l.err.Error(), "\n") != maxListed {
+	if l.err == nil || !strings.Contains(l.err.Error(), "users.csv has 97 more problems") || strings.Count(l.err.Error(), "\n") != users.MaxListed {
 		t.Errorf("got %v", l.err)
 	}
 	if len(l.grants) != 1 {
 		t.Errorf("got %d grants, want the good one", len(l.grants))
 	}
 	errs := checkFile(t.Context(), path)
-	if len(errs) != maxChecked+1 || errs[maxChecked].Error() != "users.csv has 7 more problems" {
+	if len(errs) != users.MaxChecked+1 || errs[users.MaxChecked].Error() != "users.csv has 7 more problems" {
 		t.Errorf("the check says %v", errs)
 	}
 }
@@ -376,20 +356,6 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// TestRoute fills in the defaults, and leaves what is configured.
-func TestRoute(t *testing.T) {
-	t.Parallel()
-	got := Config{Path: "users.csv"}.route("north")
-	if got.Topic != "datadis.north" || !slices.Equal(got.Tables, []string{defaultTable}) ||
-		len(got.RowKeys) != 1 || !slices.Equal(got.RowKeys[0], []string{"cups", "timestamp"}) {
-		t.Errorf("got %+v", got)
-	}
-	got = Config{Topic: "t", Tables: []string{"a", "b"}, Extra: map[string]string{"x": "{cups}"}}.route("north")
-	if got.Topic != "t" || len(got.RowKeys) != 2 || got.Extra["x"] != "{cups}" {
-		t.Errorf("got %+v", got)
-	}
-}
-
 // TestCheck finds all problems at once, each with its path.
 func TestCheck(t *testing.T) {
 	t.Parallel()
@@ -399,15 +365,14 @@ func TestCheck(t *testing.T) {
 	}
 	var got []string
 	for _, p := range check(t.Context(), in, Config{
-		Path: "users.csv", Topic: "no topic", Tables: []string{"a_{freq}", "b_{table}"},
-		RowKeys: [][]string{{}}, Extra: map[string]string{"a/b": "{nif}", "ok": "{cups}{prop}{freq}"},
+		Path: "users.csv", Config: route.Config{Topic: "no topic"},
 	}) {
 		got = append(got, p.Path)
 		if p.Message == "" || strings.Contains(p.Message, "hunter2") {
 			t.Errorf("%s: %q", p.Path, p.Message)
 		}
 	}
-	want := []string{"/topic", "/tables/1", "/row_keys", "/row_keys/0", "/extra/a~1b", "/path", "/path"}
+	want := []string{"/topic", "/path", "/path"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}

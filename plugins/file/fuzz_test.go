@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/datadis-engine/datadis/plugins/internal/users"
 )
 
 // FuzzReadUsers reads anything. Whatever is accepted is a user that can be
@@ -32,7 +34,7 @@ func FuzzReadUsers(f *testing.F) {
 				}
 				continue
 			}
-			g := r.grant
+			g := r.Grant
 			if g.Username == "" || strings.TrimSpace(g.Password.Reveal()) == "" || g.Key == "" {
 				t.Errorf("accepted %q with an empty field", g.Username)
 			}
@@ -46,14 +48,14 @@ func FuzzPassword(f *testing.F) {
 		f.Add(password)
 	}
 	f.Fuzz(func(t *testing.T, password string) {
-		if checkPassword(password) != nil || strings.ContainsAny(password, "\n\x00") || len(password) > 1000 {
+		if users.CheckPassword(password) != nil || strings.ContainsAny(password, "\n\x00") || len(password) > 1000 {
 			t.Skip("refused, with a message of its own")
 		}
 		file := "password,username\n\"" + strings.ReplaceAll(password, `"`, `""`) + "\",12345678Z\n"
 		read := 0
 		for r, err := range readUsers(strings.NewReader(file)) {
-			if err != nil || r.grant.Password.Reveal() != password {
-				t.Errorf("%q became %q, %v", password, r.grant.Password.Reveal(), err)
+			if err != nil || r.Grant.Password.Reveal() != password {
+				t.Errorf("%q became %q, %v", password, r.Grant.Password.Reveal(), err)
 			}
 			read++
 		}

@@ -12,16 +12,18 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/datadis-engine/datadis/plugins/internal/users"
 )
 
 // readJSON reads an array of objects, one at a time. An error stands for one
 // object; where the file is no JSON any more, it is the last.
-func readJSON(in *bufio.Reader) iter.Seq2[row, error] {
-	return func(yield func(row, error) bool) {
+func readJSON(in *bufio.Reader) iter.Seq2[users.Row, error] {
+	return func(yield func(users.Row, error) bool) {
 		count := &lineCounter{in: in, line: 1}
 		d := json.NewDecoder(count)
 		if err := openArray(d); err != nil {
-			yield(row{}, err)
+			yield(users.Row{}, err)
 			return
 		}
 		item := 0
@@ -29,7 +31,7 @@ func readJSON(in *bufio.Reader) iter.Seq2[row, error] {
 			item++
 			var raw json.RawMessage
 			if err := d.Decode(&raw); err != nil {
-				yield(row{}, broken(err, count.at(d.InputOffset())))
+				yield(users.Row{}, broken(err, count.at(d.InputOffset())))
 				return
 			}
 			// The offset is the object's end; its first line is what people look for.
@@ -44,7 +46,7 @@ func readJSON(in *bufio.Reader) iter.Seq2[row, error] {
 				return
 			}
 		}
-		yield(row{}, broken(err, count.at(d.InputOffset())))
+		yield(users.Row{}, broken(err, count.at(d.InputOffset())))
 	}
 }
 
@@ -68,35 +70,35 @@ func broken(err error, line int) error {
 }
 
 // objectRow understands one object.
-func objectRow(raw json.RawMessage, place string) (row, error) {
+func objectRow(raw json.RawMessage, place string) (users.Row, error) {
 	c, errs := objectCells(raw)
-	if err := placed(place, errs...); err != nil {
-		return row{}, err
+	if err := users.Placed(place, errs...); err != nil {
+		return users.Row{}, err
 	}
-	return c.row(place)
+	return c.Row(place)
 }
 
 // objectCells brings an object's values into the form that a CSV row has.
-func objectCells(raw json.RawMessage) (cells, []error) {
+func objectCells(raw json.RawMessage) (users.Cells, []error) {
 	if !utf8.Valid(raw) {
-		return cells{}, []error{errors.New("is not UTF-8; save the file as UTF-8")}
+		return users.Cells{}, []error{errors.New("is not UTF-8; save the file as UTF-8")}
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil || fields == nil {
-		return cells{}, []error{errors.New(`is no object such as {"username": "…", "password": "…"}`)}
+		return users.Cells{}, []error{errors.New(`is no object such as {"username": "…", "password": "…"}`)}
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		if !slices.Contains(columns, name) {
-			return cells{}, []error{fmt.Errorf("has the unknown key %q; known are %s", name, strings.Join(columns, ", "))}
+		if !slices.Contains(users.Columns, name) {
+			return users.Cells{}, []error{fmt.Errorf("has the unknown key %q; known are %s", name, strings.Join(users.Columns, ", "))}
 		}
 	}
-	var c cells
+	var c users.Cells
 	var errs [5]error
-	c.username, errs[0] = textValue("username", fields["username"])
-	c.password, errs[1] = textValue("password", fields["password"])
-	c.nifs, errs[2] = listValue("authorized_nifs", fields["authorized_nifs"])
-	c.cups, errs[3] = listValue("cups", fields["cups"])
-	c.self, errs[4] = boolValue(fields["self"])
+	c.Username, errs[0] = textValue("username", fields["username"])
+	c.Password, errs[1] = textValue("password", fields["password"])
+	c.NIFs, errs[2] = listValue("authorized_nifs", fields["authorized_nifs"])
+	c.CUPS, errs[3] = listValue("cups", fields["cups"])
+	c.Self, errs[4] = boolValue(fields["self"])
 	return c, errs[:]
 }
 
@@ -131,7 +133,7 @@ func listValue(name string, raw json.RawMessage) ([]string, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s must be an array of texts, or one text with ; between entries", name)
 		}
-		return splitCell(text), nil
+		return users.SplitCell(text), nil
 	}
 	var entries []string
 	if err := json.Unmarshal(raw, &entries); err != nil {

@@ -20,7 +20,7 @@ func definition() plugin.Definition[Config] {
 			"or from a JSON array of objects with the same names.",
 		Check: check,
 		Source: func(_ context.Context, in sdk.Instance, c Config) (sdk.Source, sdk.Route, error) {
-			return &source{path: in.Path(c.Path), logger: plugin.Logger}, c.route(in.Name), nil
+			return &source{path: in.Path(c.Path), logger: plugin.Logger}, c.Route(in.Name), nil
 		},
 	}
 }

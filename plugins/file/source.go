@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/datadis-engine/datadis/plugins/internal/users"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -31,26 +32,26 @@ func (s *source) ListGrants(ctx context.Context, send func(sdk.Grant) error) err
 	}
 	defer f.Close() // only read from: closing it cannot lose anything
 	name, log := filepath.Base(s.path), s.logger(ctx)
-	bad := problemList{limit: maxListed}
+	bad := users.Problems{Limit: users.MaxListed}
 	for r, err := range readUsers(f) {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			bad.add(err)
+			bad.Add(err)
 			continue
 		}
-		for _, warning := range r.warnings {
-			log.WarnContext(ctx, "a user of the file looks wrong", "file", name, "at", r.place, "warning", warning)
+		for _, warning := range r.Warnings {
+			log.WarnContext(ctx, "a user of the file looks wrong", "file", name, "at", r.Place, "warning", warning)
 		}
-		if r.wantsNothing() {
+		if r.WantsNothing() {
 			continue
 		}
-		if err := send(r.grant); err != nil {
+		if err := send(r.Grant); err != nil {
 			return err
 		}
 	}
-	if err := bad.join(name); err != nil {
+	if err := bad.Join(name); err != nil {
 		return sdk.Reject("bad_rows", err)
 	}
 	return unchanged(f, before)
@@ -76,30 +77,30 @@ func checkFile(ctx context.Context, path string) []error {
 		return []error{err}
 	}
 	defer f.Close() // only read from: closing it cannot lose anything
-	bad := problemList{limit: maxChecked}
+	bad := users.Problems{Limit: users.MaxChecked}
 	for _, err := range readUsers(f) {
 		if ctx.Err() != nil {
 			return []error{context.Cause(ctx)}
 		}
 		if err != nil {
-			bad.add(err)
+			bad.Add(err)
 		}
 	}
-	return bad.named(filepath.Base(path))
+	return bad.Named(filepath.Base(path))
 }
 
 // readUsers reads CSV or JSON, whichever the first character shows. Users and
 // errors come in the order of the file; an error stands for one user, or, if it
 // is the last, for the rest.
-func readUsers(f io.Reader) iter.Seq2[row, error] {
+func readUsers(f io.Reader) iter.Seq2[users.Row, error] {
 	in := bufio.NewReaderSize(f, 64<<10)
 	start, _ := in.Peek(3) // an error comes again with the first read
 	if bytes.HasPrefix(start, []byte("\ufeff")) {
 		_, _ = in.Discard(3) // was just peeked at
 	}
 	if bytes.HasPrefix(start, []byte("\xff\xfe")) || bytes.HasPrefix(start, []byte("\xfe\xff")) {
-		return func(yield func(row, error) bool) {
-			yield(row{}, errors.New(`is UTF-16; save the file as "CSV UTF-8"`))
+		return func(yield func(users.Row, error) bool) {
+			yield(users.Row{}, errors.New(`is UTF-16; save the file as "CSV UTF-8"`))
 		}
 	}
 	if c := firstCharacter(in); c == '[' || c == '{' {
@@ -118,46 +119,3 @@ func firstCharacter(in *bufio.Reader) byte {
 	}
 	return start[0]
 }
-
-// How many problems of a file are told: by the check all that anybody reads; by
-// a listing what fits the text of an error.
-const (
-	maxChecked = 100
-	maxListed  = 10
-)
-
-// problemList collects the errors of a file, up to a limit.
-type problemList struct {
-	limit int
-	errs  []error
-	more  int
-}
-
-// add takes an error, and one that joins several apart: each is a sentence.
-func (p *problemList) add(err error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range joined.Unwrap() {
-			p.add(err)
-		}
-		return
-	}
-	if len(p.errs) == p.limit {
-		p.more++
-		return
-	}
-	p.errs = append(p.errs, err)
-}
-
-// named puts the file's name before each error.
-func (p *problemList) named(file string) []error {
-	var errs []error
-	for _, err := range p.errs {
-		errs = append(errs, fmt.Errorf("%s %w", file, err))
-	}
-	if p.more > 0 {
-		errs = append(errs, fmt.Errorf("%s has %d more problems", file, p.more))
-	}
-	return errs
-}
-
-func (p *problemList) join(file string) error { return errors.Join(p.named(file)...) }

@@ -1,4 +1,6 @@
-package main
+// Package users is what the shipped sources know about a table of users: how a
+// row of it becomes a grant, what is wrong with one, and what is only odd.
+package users
 
 import (
 	"errors"
@@ -9,45 +11,49 @@ import (
 	"github.com/datadis-engine/datadis/sdk"
 )
 
-// row is one user of the file.
-type row struct {
-	place    string // "line 7"
-	grant    sdk.Grant
-	warnings []string // what is odd, but no reason to leave the user out
+// Columns are those that a table of users may have. Only the first two must be
+// there.
+var Columns = []string{"username", "password", "authorized_nifs", "self", "cups"}
+
+// Row is one user of a table.
+type Row struct {
+	Place    string // "line 7"
+	Grant    sdk.Grant
+	Warnings []string // what is odd, but no reason to leave the user out
 }
 
-// cells are a row's values before they are understood. No message may quote
+// Cells are a row's values before they are understood. No message may quote
 // one: where columns are shifted, any of them may hold the password.
-type cells struct {
-	username, password string
-	nifs, cups         []string
-	self               string
+type Cells struct {
+	Username, Password string
+	NIFs, CUPS         []string
+	Self               string
 }
 
-// splitCell splits a cell that holds a list.
-func splitCell(cell string) []string { return strings.Split(cell, ";") }
+// SplitCell splits a cell that holds a list.
+func SplitCell(cell string) []string { return strings.Split(cell, ";") }
 
-// row understands the cells. All that is wrong with them is joined in one error.
-func (c cells) row(place string) (row, error) {
+// Row understands the cells. All that is wrong with them is joined in one error.
+func (c Cells) Row(place string) (Row, error) {
 	var errs [5]error
-	g := sdk.Grant{Key: place, Password: sdk.NewSecret(c.password)}
-	g.Username, errs[0] = username(c.username)
-	errs[1] = checkPassword(c.password)
-	g.AuthorizedNIFs, errs[2] = list[sdk.NIF]("authorized_nifs", c.nifs, 1, maxNIF)
+	g := sdk.Grant{Key: place, Password: sdk.NewSecret(c.Password)}
+	g.Username, errs[0] = username(c.Username)
+	errs[1] = CheckPassword(c.Password)
+	g.AuthorizedNIFs, errs[2] = list[sdk.NIF]("authorized_nifs", c.NIFs, 1, maxNIF)
 	for i, nif := range g.AuthorizedNIFs {
 		g.AuthorizedNIFs[i] = sdk.NIF(strings.ToUpper(string(nif)))
 	}
 	g.AuthorizedNIFs = unique(g.AuthorizedNIFs)
-	g.CUPS, errs[3] = list[sdk.CUPS]("cups", c.cups, minCUPS, maxCUPS)
+	g.CUPS, errs[3] = list[sdk.CUPS]("cups", c.CUPS, minCUPS, maxCUPS)
 	g.CUPS = unique(g.CUPS)
-	g.OwnSupplies, errs[4] = self(c.self, len(g.AuthorizedNIFs) == 0)
-	r := row{place: place, grant: g}
+	g.OwnSupplies, errs[4] = self(c.Self, len(g.AuthorizedNIFs) == 0)
+	r := Row{Place: place, Grant: g}
 	r.warn()
-	return r, placed(place, errs[:]...)
+	return r, Placed(place, errs[:]...)
 }
 
-// placed puts the place before each error and joins them.
-func placed(place string, errs ...error) error {
+// Placed puts the place before each error and joins them.
+func Placed(place string, errs ...error) error {
 	var all []error
 	for _, err := range errs {
 		if err != nil {
@@ -79,9 +85,9 @@ func username(cell string) (string, error) {
 	return name, nil
 }
 
-// checkPassword refuses only what cannot be meant. Everything else is kept byte
+// CheckPassword refuses only what cannot be meant. Everything else is kept byte
 // for byte, spaces at the ends included.
-func checkPassword(password string) error {
+func CheckPassword(password string) error {
 	switch {
 	case strings.TrimSpace(password) == "":
 		return errors.New("password is empty")
@@ -141,29 +147,29 @@ func self(cell string, byDefault bool) (bool, error) {
 }
 
 // warn finds what is odd. Datadis decides what is wrong.
-func (r *row) warn() {
-	g := r.grant
+func (r *Row) warn() {
+	g := r.Grant
 	if looksLikeNIF(g.Username) && !validNIF(sdk.NIF(g.Username)) {
-		r.warnings = append(r.warnings, "username has a wrong control letter")
+		r.Warnings = append(r.Warnings, "username has a wrong control letter")
 	}
 	for i, nif := range g.AuthorizedNIFs {
 		if !validNIF(nif) {
-			r.warnings = append(r.warnings, fmt.Sprintf("authorized_nifs: entry %d is no Spanish NIF, or its control letter is wrong", i+1))
+			r.Warnings = append(r.Warnings, fmt.Sprintf("authorized_nifs: entry %d is no Spanish NIF, or its control letter is wrong", i+1))
 		}
 	}
 	for i, cups := range g.CUPS {
 		if !validCUPS(cups) {
-			r.warnings = append(r.warnings, fmt.Sprintf("cups: entry %d is no CUPS, or its control letters are wrong", i+1))
+			r.Warnings = append(r.Warnings, fmt.Sprintf("cups: entry %d is no CUPS, or its control letters are wrong", i+1))
 		}
 	}
-	if r.wantsNothing() {
-		r.warnings = append(r.warnings, "left out, since it asks for nothing: self is false and authorized_nifs is empty")
+	if r.WantsNothing() {
+		r.Warnings = append(r.Warnings, "left out, since it asks for nothing: self is false and authorized_nifs is empty")
 	}
 }
 
-// wantsNothing tells whether there is nothing to ask Datadis for.
-func (r *row) wantsNothing() bool {
-	return !r.grant.OwnSupplies && len(r.grant.AuthorizedNIFs) == 0
+// WantsNothing tells whether there is nothing to ask Datadis for.
+func (r *Row) WantsNothing() bool {
+	return !r.Grant.OwnSupplies && len(r.Grant.AuthorizedNIFs) == 0
 }
 
 func hasControl(s string) bool {
