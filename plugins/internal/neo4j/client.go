@@ -153,3 +153,16 @@ func explainCode(e *neo4j.Neo4jError) error {
 		return sdk.Reject("neo4j_refused", fmt.Errorf("neo4j refused what was to be written (%s)", code))
 	}
 }
+
+// Schema runs a statement that changes constraints or indexes, which has to be
+// alone in its transaction.
+func (c *Client) Schema(ctx context.Context, query string) error {
+	err := c.Write(ctx, func(tx Tx) error {
+		_, err := tx.Run(ctx, Statement{Query: query})
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("%w; the statement was: %s", err, query)
+	}
+	return nil
+}
