@@ -154,13 +154,23 @@ func explainCode(e *neo4j.Neo4jError) error {
 	}
 }
 
+// errExists ends a transaction that has nothing to do.
+var errExists = errors.New("it exists already")
+
 // Schema runs a statement that changes constraints or indexes, which has to be
 // alone in its transaction.
 func (c *Client) Schema(ctx context.Context, query string) error {
+	var refused *neo4j.Neo4jError
 	err := c.Write(ctx, func(tx Tx) error {
 		_, err := tx.Run(ctx, Statement{Query: query})
+		if errors.As(err, &refused) && strings.HasSuffix(refused.Code, "AlreadyExists") {
+			return errExists
+		}
 		return err
 	})
+	if errors.Is(err, errExists) { // another process was faster, which IF NOT EXISTS does not cover
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%w; the statement was: %s", err, query)
 	}
