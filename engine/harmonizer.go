@@ -148,6 +148,9 @@ func (p *pass) harmonize(ctx context.Context, plugged *host.Running, onEnd func(
 // ends.
 func (p *pass) feed(ctx context.Context, plugged *host.Running, group string, intake sdk.Intake, onEnd func(run string)) error {
 	log := p.log.With("phase", "harmonize")
+	if err := p.servers.ensureTopics(ctx, p.settings, intake.OutputTopics...); err != nil {
+		return err
+	}
 	topics, err := p.topics(ctx, intake)
 	if err != nil {
 		return err
