@@ -26,6 +26,10 @@ type harmonizer struct {
 	missingFor time.Duration
 	logger     func(context.Context) *slog.Logger // for a call
 
+	// described are the sensors, by URI, that this process wrote whole. The
+	// engine makes one call at a time.
+	described map[string]bool
+
 	schema sync.Mutex
 	ready  bool // the graph has its constraints
 }
@@ -45,7 +49,7 @@ func newHarmonizer(in sdk.Instance, c Config, logger func(context.Context) *slog
 	}
 	h := &harmonizer{
 		name: in.Name, client: client, source: c.Source(client, logger), mapping: m, places: places, topic: c.points(in),
-		sources: map[string]bool{}, missingFor: c.missingFor(), logger: logger,
+		sources: map[string]bool{}, described: map[string]bool{}, missingFor: c.missingFor(), logger: logger,
 	}
 	for _, source := range c.sources(in) {
 		h.sources[source] = true

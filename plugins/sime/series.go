@@ -123,40 +123,88 @@ func plainReadings(c *sdk.Chunk, values *sdk.Column) []int {
 	return kept
 }
 
-// widenSensors moves the start and the end of sensors apart, never together.
+// widenSensors moves the start and the end of sensors apart, never together,
+// and tells which there are.
 const widenSensors = `UNWIND $rows AS row
 MATCH (n:Resource {uri: row.uri})
 SET n.%[1]s = CASE WHEN n.%[1]s IS NULL OR n.%[1]s > row.start THEN row.start ELSE n.%[1]s END,
-    n.%[2]s = CASE WHEN n.%[2]s IS NULL OR n.%[2]s < row.end THEN row.end ELSE n.%[2]s END`
+    n.%[2]s = CASE WHEN n.%[2]s IS NULL OR n.%[2]s < row.end THEN row.end ELSE n.%[2]s END
+RETURN n.uri AS uri`
 
-// writeSensors writes the sensors of a batch in one transaction.
+// writeSensors writes the sensors of a batch in one transaction. What a sensor
+// is like is written once in a process; after that only its start and end.
 func (h *harmonizer) writeSensors(ctx context.Context, extents map[sensorKey]*extent) error {
-	b := newBatch(h.mapping)
-	widen := map[string][]any{}
+	var known, others []*extent
 	for _, e := range extents {
-		if e.start.IsZero() {
-			continue // no readings: nothing is known of it
+		switch {
+		case e.start.IsZero(): // no readings: nothing is known of it
+		case h.described[e.graph.Sensor.URI]:
+			known = append(known, e)
+		default:
+			others = append(others, e)
 		}
-		b.node(mapping.Node{URI: e.graph.Relations[0].From}) // the device, which its supply describes
-		b.node(e.graph.Sensor)
-		b.node(e.graph.Measurement)
-		b.relate(e.graph.Relations)
-		query := strings.NewReplacer("%[1]s", "`"+e.sensor.Start+"`", "%[2]s", "`"+e.sensor.End+"`").Replace(widenSensors)
-		widen[query] = append(widen[query], map[string]any{"uri": e.graph.Sensor.URI, "start": e.start, "end": e.end})
 	}
-	if len(widen) == 0 {
+	if len(known)+len(others) == 0 {
 		return nil
 	}
-	return h.client.Write(ctx, func(tx neo4j.Tx) error {
-		statements := b.statements()
-		for _, query := range sortedKeys(widen) {
-			statements = append(statements, neo4j.Statement{Query: query, Params: map[string]any{"rows": widen[query]}})
+	var missing []*extent
+	err := h.client.Write(ctx, func(tx neo4j.Tx) (err error) {
+		if missing, err = widen(ctx, tx, known); err != nil {
+			return err
 		}
-		for _, s := range statements {
+		missing = append(missing, others...)
+		for _, s := range describeSensors(h.mapping, missing) {
 			if _, err := tx.Run(ctx, s); err != nil {
 				return err
 			}
 		}
-		return nil
+		_, err = widen(ctx, tx, missing)
+		return err
 	})
+	if err != nil {
+		return err
+	}
+	for _, e := range missing {
+		h.described[e.graph.Sensor.URI] = true
+	}
+	return nil
+}
+
+// describeSensors makes sensors and measurements, and the devices' relations to
+// them. What a device is like, its supply tells.
+func describeSensors(m *mapping.Mapping, extents []*extent) []neo4j.Statement {
+	b := newBatch(m)
+	for _, e := range extents {
+		b.node(mapping.Node{URI: e.graph.Relations[0].From})
+		b.node(e.graph.Sensor)
+		b.node(e.graph.Measurement)
+		b.relate(e.graph.Relations)
+	}
+	return b.statements()
+}
+
+// widen moves the start and the end of sensors, and returns those that are not
+// in the graph: somebody removed them.
+func widen(ctx context.Context, tx neo4j.Tx, extents []*extent) (missing []*extent, err error) {
+	queries := map[string][]any{}
+	for _, e := range extents {
+		query := strings.NewReplacer("%[1]s", "`"+e.sensor.Start+"`", "%[2]s", "`"+e.sensor.End+"`").Replace(widenSensors)
+		queries[query] = append(queries[query], map[string]any{"uri": e.graph.Sensor.URI, "start": e.start, "end": e.end})
+	}
+	there := map[any]bool{}
+	for _, query := range sortedKeys(queries) {
+		rows, err := tx.Run(ctx, neo4j.Statement{Query: query, Params: map[string]any{"rows": queries[query]}})
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			there[r["uri"]] = true
+		}
+	}
+	for _, e := range extents {
+		if !there[e.graph.Sensor.URI] {
+			missing = append(missing, e)
+		}
+	}
+	return missing, nil
 }

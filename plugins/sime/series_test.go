@@ -20,7 +20,7 @@ func TestSuite(t *testing.T) {
 	sdktest.Harmonizer(t, func(t *testing.T) sdktest.Fresh {
 		w := newWorld(t)
 		return sdktest.Fresh{Harmonizer: renamed{w.h, w}, Snapshot: func(t *testing.T) any {
-			w.T = t
+			w.TB = t
 			return w.graph()
 		}}
 	})
@@ -106,6 +106,20 @@ func TestSensorsAreWidenedNeverNarrowed(t *testing.T) {
 	expect(time.March, time.June)
 	w.chunks(sdktest.Chunk(cups, sdk.EnergyHourly, sdk.NewMonth(2026, time.May), 2))
 	expect(time.March, time.June)
+}
+
+// TestSensorThatSomebodyRemoved comes back with the next batch.
+func TestSensorThatSomebodyRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := sdktest.Chunk(cups, sdk.EnergyHourly, sdk.NewMonth(2026, time.May), 1)
+	w.chunks(c)
+	before := w.graph()
+	w.query("MATCH (n:Resource) WHERE n.uri STARTS WITH $base DETACH DELETE n", map[string]any{"base": w.base})
+	w.chunks(c)
+	if after := w.graph(); after != before {
+		t.Errorf("got\n%s\nwant\n%s", after, before)
+	}
 }
 
 func TestSensorGraph(t *testing.T) {

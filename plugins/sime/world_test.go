@@ -42,7 +42,7 @@ var worlds atomic.Int32
 // world is a part of the graph that is a test's own: its URIs, its users and
 // its instance have names that no other test has.
 type world struct {
-	*testing.T
+	testing.TB
 	server *neo4jtest.Server
 	in     sdk.Instance
 	config Config
@@ -52,11 +52,11 @@ type world struct {
 	log    *bytes.Buffer
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	server := neo4jtest.Shared(t)
 	n := worlds.Add(1)
-	w := &world{T: t, server: server, base: fmt.Sprintf("https://w%d.test#", n), owner: fmt.Sprintf("OWNER%dX", n), log: new(bytes.Buffer)}
+	w := &world{TB: t, server: server, base: fmt.Sprintf("https://w%d.test#", n), owner: fmt.Sprintf("OWNER%dX", n), log: new(bytes.Buffer)}
 	w.in = sdk.Instance{Name: fmt.Sprintf("sime%d", n), Dir: t.TempDir()}
 	w.config = Config{
 		SourceConfig: neo4j.SourceConfig{
