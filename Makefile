@@ -42,7 +42,7 @@ run: build ## Show the whole flow against a simulated Datadis; files in demo/
 	scripts/run-demo.sh
 
 .PHONY: demo-projects
-demo-projects: build ## The same with users and data in databases (needs PostgreSQL)
+demo-projects: build ## The same with users and data in databases (PostgreSQL, and Neo4j)
 	scripts/demo-projects.sh
 
 .PHONY: test

@@ -19,6 +19,7 @@ import (
 // the settings as flags, environment and file give them. Each call of run has
 // one of its own.
 type app struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	environ        []string
 	terminal       bool   // stdout is one: progress may be animated
@@ -37,7 +38,7 @@ type globalFlags struct {
 }
 
 func newApp(stdout, stderr io.Writer, environ []string) *app {
-	a := &app{stdout: stdout, stderr: stderr, environ: environ, terminal: isTerminal(stdout)}
+	a := &app{stdin: os.Stdin, stdout: stdout, stderr: stderr, environ: environ, terminal: isTerminal(stdout)}
 	if executable, err := os.Executable(); err == nil {
 		a.binDir = filepath.Dir(executable)
 	}

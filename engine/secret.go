@@ -13,9 +13,9 @@ import (
 func newSecretCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "secret",
-		Short: "Keys that credentials are encrypted with",
+		Short: "Keys that credentials are encrypted with, and encrypted passwords",
 	}
-	cmd.AddCommand(newSecretNewKeyCommand(a))
+	cmd.AddCommand(newSecretNewKeyCommand(a), newSecretEncryptCommand(a), newSecretDecryptCommand(a))
 	return cmd
 }
 

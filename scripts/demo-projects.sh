@@ -2,6 +2,8 @@
 # demo-projects.sh: projects that keep their users and their data in databases.
 # From an empty PostgreSQL it loads example users, runs the engine over the
 # simulator with the plugins sql and timescale, twice, and compares the counts.
+# Then it does so with sql, sime and cosmic at once, from another empty PostgreSQL
+# and an empty Neo4j.
 # Everything but the database lies in demo-projects/, made anew each time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -73,4 +75,18 @@ echo "second run"
 run second
 agree "readings published" "$(published second readings)" "new since the first run" 0
 agree "content after the first run" "${before:0:10}" "content after the second" "$(state | cut -c1-10)"
+
+echo
+echo "sql, sime and cosmic at once"
+cd "$root"
+if ! jars=$(scripts/neo4j-jars.sh); then
+  echo "left out: no Neo4j" >&2
+  exit 1
+fi
+# The test does it: it starts and stops the servers.
+if ! DATADIS_TEST_NEO4J_JARS=$jars go test -count=1 -run '^TestProjects$' -v ./plugins/sime >demo-projects/neo4j.log 2>&1; then
+  cat demo-projects/neo4j.log >&2
+  failed=1
+fi
+sed -n 's/^ *projects_test.go:[0-9]*: //p' demo-projects/neo4j.log
 exit $failed

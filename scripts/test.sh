@@ -48,6 +48,17 @@ if has postgres; then DATADIS_TEST_REQUIRE+=postgres,; else postgres="no (apt-ge
 if has mariadbd; then DATADIS_TEST_REQUIRE+=mariadb; else mariadb="no (apt-get install mariadb-server)"; fi
 export DATADIS_TEST_REQUIRE
 
+# So does Neo4j, which --all fetches.
+neo4j="no (scripts/test.sh --all fetches it)"
+if [[ ${1:-} == --all ]]; then
+  if jars=$(scripts/neo4j-jars.sh 2>"$why"); then
+    export DATADIS_TEST_NEO4J_JARS=$jars
+  else
+    neo4j="no ($(tail -n 1 "$why"))"
+  fi
+fi
+if [[ -f .cache/neo4j/pom.xml ]] && command -v java >/dev/null; then neo4j=yes; fi
+
 scripts/lint.sh
 
 echo "test: go test -race ./..."
@@ -63,4 +74,4 @@ go -C tools/deploy test -v -timeout 10m ./... >"$log" 2>&1 || { cat "$log" >&2; 
 grep -A1 -e '--- SKIP' "$log" || true
 rm -f "$log"
 echo "test: $((SECONDS - start)) s"
-echo "real: redis $redis, kafka $kafka, python $python, postgres $postgres, mariadb $mariadb, timescaledb no (no Debian package), neo4j no (no plugin uses it yet)"
+echo "real: redis $redis, kafka $kafka, python $python, postgres $postgres, mariadb $mariadb, timescaledb no (no Debian package), neo4j $neo4j"

@@ -58,7 +58,7 @@ func (c Config) Check(instance string) []sdk.Problem {
 		problems = append(problems, sdk.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
 	}
 	r := c.Route(instance)
-	if !topicName.MatchString(r.Topic) || r.Topic == "." || r.Topic == ".." {
+	if !ValidTopic(r.Topic) {
 		report("/topic", "%q is no name of a Kafka topic: use up to 249 letters, digits, dots, dashes and underscores", r.Topic)
 	}
 	for i, table := range r.Tables {
@@ -96,3 +96,6 @@ func unknownPlaceholder(template string, known []string) string {
 func escapePointer(key string) string {
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
 }
+
+// ValidTopic tells whether Kafka takes a name for a topic.
+func ValidTopic(name string) bool { return topicName.MatchString(name) && name != "." && name != ".." }
