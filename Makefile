@@ -65,6 +65,7 @@ lint: tools ## Look for mistakes: gofmt, go vet, buf, shell scripts
 generate: tools ## Generate what is generated: Go from proto/, docs from the settings
 	go generate ./...
 	go test ./engine/internal/settings -run TestDocuments -update
+	go test ./engine/internal/metrics -run TestDocument -update
 
 .PHONY: bench
 bench: tools ## Run the benchmarks

@@ -33,6 +33,7 @@ type globalFlags struct {
 	config    string
 	logLevel  string
 	logFormat string
+	locked    bool
 }
 
 func newApp(stdout, stderr io.Writer, environ []string) *app {
@@ -85,11 +86,18 @@ func (a *app) options() settings.Options {
 	if a.flags.logFormat != "" {
 		o.Flags = append(o.Flags, settings.Flag{Name: "--log-format", Key: "log.format", Value: a.flags.logFormat})
 	}
+	if a.flags.locked {
+		o.Flags = append(o.Flags, settings.Flag{Name: "--locked", Key: "plugins.locked", Value: "true"})
+	}
 	return o
 }
 
 // logger writes to stderr as the settings say.
 func (a *app) logger(s *settings.Settings) *slog.Logger {
+	return logging.New(a.stderr, a.logOptions(s))
+}
+
+func (a *app) logOptions(s *settings.Settings) logging.Options {
 	o := logging.Options{Format: logging.Format(s.Log.Format), Clear: s.Log.Identifiers == "clear"}
 	if s.Log.Format == "auto" {
 		o.Format = logging.JSON
@@ -101,7 +109,7 @@ func (a *app) logger(s *settings.Settings) *slog.Logger {
 	if err := level.UnmarshalText([]byte(s.Log.Level)); err == nil { // settings has checked it
 		o.Level = level
 	}
-	return logging.New(a.stderr, o)
+	return o
 }
 
 // execute runs the command that args name and returns the exit code.

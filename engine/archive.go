@@ -6,9 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/desk"
 	"github.com/datadis-engine/datadis/engine/internal/store"
+	"github.com/datadis-engine/datadis/engine/internal/view"
 )
 
 // archive keeps what is to be known of runs once their queues are gone: in
@@ -18,23 +19,11 @@ type archive struct{ store store.Store }
 // The keys of the archive, one for each run.
 const (
 	summaryPrefix = "run:"
-	deadPrefix    = "dead:"
 	summaryField  = "summary"
 )
 
 // deadLetter is an item that could not be done.
-type deadLetter struct {
-	Run      string    `json:"run"`
-	Queue    string    `json:"queue"` // users or devices
-	ID       string    `json:"id"`    // login and account, or CUPS
-	Sources  []string  `json:"sources"`
-	Class    string    `json:"class"`
-	Reason   string    `json:"reason"`
-	Attempts int       `json:"attempts"`
-	First    time.Time `json:"first"`
-	Last     time.Time `json:"last"`
-	Body     string    `json:"body,omitempty"` // as it was queued
-}
+type deadLetter = view.Letter
 
 // saveRun keeps what came of a run.
 func (a archive) saveRun(ctx context.Context, s summary) error {
@@ -66,37 +55,15 @@ func (a archive) runs(ctx context.Context) ([]summary, error) {
 
 // saveDead keeps the dead letters of a run.
 func (a archive) saveDead(ctx context.Context, run string, letters []deadLetter) error {
-	if len(letters) == 0 {
-		return nil
-	}
-	fields := make(map[string][]byte, len(letters))
-	for _, l := range letters {
-		value, err := json.Marshal(l)
-		if err != nil {
-			return fmt.Errorf("keep the dead letters of run %s: %w", run, err)
-		}
-		fields[l.Queue+"/"+l.ID] = value
-	}
-	return a.store.Put(ctx, deadPrefix+run, fields)
+	return desk.Letters{Store: a.store}.Save(ctx, run, letters...)
 }
 
-// dead lists the dead letters of all runs, the latest first.
-func (a archive) dead(ctx context.Context) ([]deadLetter, error) {
-	var list []deadLetter
-	err := a.store.Keys(ctx, deadPrefix, func(key string) error {
-		fields, err := a.store.Get(ctx, key)
-		if err != nil {
-			return err
-		}
-		for field, value := range fields {
-			var l deadLetter
-			if err := json.Unmarshal(value, &l); err != nil {
-				return fmt.Errorf("read %s of %s: %w", field, key, err)
-			}
-			list = append(list, l)
-		}
-		return nil
-	})
-	slices.SortFunc(list, func(a, b deadLetter) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.ID, b.ID)) })
-	return list, err
+// finished is what is kept of runs, as people see it.
+func (a archive) finished(ctx context.Context) ([]view.Run, error) {
+	list, err := a.runs(ctx)
+	shown := make([]view.Run, len(list))
+	for i, s := range list {
+		shown[i] = s.view()
+	}
+	return shown, err
 }

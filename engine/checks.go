@@ -182,8 +182,15 @@ func checkPlugins(ctx context.Context, a *app, s *settings.Settings) []finding {
 	var findings []finding
 	for _, in := range instances {
 		f := finding{State: fine, Detail: fmt.Sprintf("instance %s of %s", in.Name, in.Plugin)}
-		if in.Status != host.OK {
+		switch {
+		case in.Status == host.Disabled:
+			f.Detail += ", disabled"
+		case in.Status.Refused():
+			f = finding{State: broken, Detail: fmt.Sprintf("%s is %s: %s", f.Detail, in.Status, in.Reason), Remedy: "see docs/plugins/operations.md"}
+		case in.Status != host.OK:
 			f = finding{State: broken, Detail: f.Detail + ": " + in.Reason, Remedy: "correct " + in.File}
+		case len(in.Warnings()) > 0:
+			f = finding{State: doubt, Detail: f.Detail + ": " + strings.Join(in.Warnings(), "; "), Remedy: "plugins.locked would refuse it"}
 		}
 		findings = append(findings, f)
 	}

@@ -81,6 +81,9 @@ func (c *consumerCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.operate(ctx, operation{command: "consumer", short: c.once}); err != nil {
+		return errors.Join(err, p.servers.close.run())
+	}
 	crew := &crew{pass: p, policy: c.policy, log: p.log, bar: bar, active: make(map[string]bool)}
 	done, err := c.serve(ctx, crew)
 	bar.end()
@@ -225,7 +228,11 @@ func (c *crew) takeUp(ctx context.Context, all *sync.WaitGroup) (int, error) {
 // work works on one run until it is over.
 func (c *crew) work(ctx context.Context, run runs.Run) {
 	c.log.Info("working on a run", "run", run.ID, "policy", run.Policy)
-	_ = c.pass.consume(ctx, run) // it ends with the run or with the context
+	if c.pass.consume(ctx, run) == nil { // else the context ended
+		if _, err := c.pass.summarize(context.WithoutCancel(ctx), run.ID); err != nil {
+			c.log.Warn("what came of the run is not kept for later", "run", run.ID, "error", err)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active[run.ID] = false

@@ -76,7 +76,9 @@ var crashes = []struct {
 	{crash.Told, 1, "harmonizer", false, false},
 }
 
-// A process is killed at each point between claim and acknowledgement.
+// A process is killed at each point between claim and acknowledgement: invariant
+// 1, invariant 2, invariant 3, invariant 4, invariant 5, invariant 8, invariant
+// 9, invariant 10, invariant 11, invariant 12 and invariant 15.
 func TestCrashMatrix(t *testing.T) {
 	t.Parallel()
 	users, devices := redistest.Start(t), redistest.Start(t)

@@ -15,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"github.com/datadis-engine/datadis/engine/internal/certtest"
+	"github.com/datadis-engine/datadis/engine/internal/kafkatest"
 	"github.com/datadis-engine/datadis/engine/internal/redistest"
 )
 
@@ -173,6 +174,33 @@ func TestDoctorWithTLS(t *testing.T) {
 	}
 	s.environ = append(s.environ, "DATADIS_DATADIS_BASE_URL="+site(t, http.StatusOK, time.Now()), "DATADIS_DATA_DIR="+s.dir)
 	expect(t, s.engine(t, "doctor", "--output", "json").stdout, map[string]state{"redis users": fine})
+}
+
+// Kafka's user and password may lie in a variable and a file; that they are
+// refused is said in one sentence that shows neither.
+func TestDoctorWithKafkaOverTLS(t *testing.T) {
+	t.Parallel()
+	a := certtest.New(t)
+	connection := kafkatest.Start(t, kafkatest.Secure(a, kafkatest.Scram)).Connection()
+	user, password := connection["sasl.username"].(string), connection["sasl.password"].(string)
+	connection["sasl.username"] = map[string]string{"env": "KAFKA_USER"}
+	connection["sasl.password"] = map[string]string{"file": "kafka-password"}
+	text, err := json.Marshal(map[string]any{"kafka": map[string]any{"connection": connection}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newShell(t, string(text))
+	s.environ = append(s.environ, "KAFKA_USER="+user, "DATADIS_DATADIS_BASE_URL="+site(t, http.StatusOK, time.Now()), "DATADIS_DATA_DIR="+s.dir)
+	for given, want := range map[string]state{password: fine, "hunter2": broken} {
+		if err := os.WriteFile(filepath.Join(s.dir, "kafka-password"), []byte(given+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got := s.engine(t, "doctor", "--output", "json", "--timeout", "30s")
+		expect(t, got.stdout, map[string]state{"kafka": want})
+		if strings.Contains(got.stdout+got.stderr, given) || want == broken && !strings.Contains(got.stdout, "correct sasl.username, sasl.password") {
+			t.Errorf("got %+v", got)
+		}
+	}
 }
 
 // site answers every request with a status and the time.

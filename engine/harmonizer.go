@@ -71,11 +71,14 @@ func (c *harmonizerCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.operate(ctx, operation{command: "harmonizer", plugins: plugged.harmonizers}); err != nil {
+		return errors.Join(err, p.servers.close.run())
+	}
 	err = c.serve(ctx, p, plugged)
 	if ctx.Err() != nil {
 		log.Info("drained", "cause", context.Cause(ctx))
 	}
-	return errors.Join(err, p.servers.close.run())
+	return errors.Join(err, plugged.missed(), p.servers.close.run())
 }
 
 // start starts the instances that were asked for.
@@ -86,11 +89,14 @@ func (c *harmonizerCommand) start(ctx context.Context, s *settings.Settings) (*p
 		problems = slices.DeleteFunc(problems, func(p host.Problem) bool { return !slices.Contains(c.names, p.Instance) })
 		instances = slices.DeleteFunc(instances, func(in host.Instance) bool { return !slices.Contains(c.names, in.Name) })
 	}
-	if err := usageOf(problems); err != nil {
+	plugged := newPlugins(plugin.HarmonizerKind)
+	if err := usageOf(plugged.leaveOut(problems, c.app.logger(s))); err != nil {
 		return nil, err
 	}
-	plugged := newPlugins(plugin.HarmonizerKind)
 	instances = plugged.needed(instances)
+	if len(instances) == 0 && plugged.absent > 0 {
+		return nil, plugged.missed()
+	}
 	for _, name := range c.names {
 		if !slices.ContainsFunc(instances, func(in host.Instance) bool { return in.Name == name }) {
 			return nil, wrongUsage(fmt.Errorf("%s is no harmonizer that is configured in %s; `engine plugins list` shows them", name, s.Plugins.ConfigDir))
@@ -148,6 +154,11 @@ func (p *pass) harmonize(ctx context.Context, plugged *host.Running, onEnd func(
 // ends.
 func (p *pass) feed(ctx context.Context, plugged *host.Running, group string, intake sdk.Intake, onEnd func(run string)) error {
 	log := p.log.With("phase", "harmonize")
+	// Topics are never created by accident: what is sent to one that is not there
+	// would wait for it.
+	if err := p.servers.ensureTopics(ctx, p.settings, intake.OutputTopics...); err != nil {
+		return err
+	}
 	topics, err := p.topics(ctx, intake)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
+	"github.com/datadis-engine/datadis/engine/internal/desk"
 	"github.com/datadis-engine/datadis/engine/internal/downloader"
 	"github.com/datadis-engine/datadis/engine/internal/entitlement"
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
@@ -41,6 +42,7 @@ type pass struct {
 	holds    *hold.Holds
 	process  string // names this process in leases
 	now      func() time.Time
+	chunks   func(series sdk.Series, result downloader.Result, n int) // counts what comes of chunks; nil: nobody
 }
 
 // openPass connects to everything.
@@ -113,7 +115,7 @@ func (p *pass) fill(ctx context.Context, run runs.Run, sources []producer.Source
 	defer stop()
 	step := producer.New(producer.Config{
 		Identities:  p.secrets.identities,
-		Queue:       userQueue{openQueues(p.settings, p.servers, run.ID, p.log).users},
+		Queue:       userQueue{openQueues(p.settings, p.servers, run.ID, p.log).users, desk.NewHandover(p.servers.store)},
 		Credentials: p.credentials(run.ID),
 		Logger:      p.log.With("run", run.ID, "phase", "produce"),
 	})
@@ -201,7 +203,7 @@ func (p *pass) lister(run runs.Run, q queues, log *slog.Logger) *lister.Lister {
 		Logins:      login.NewBook(p.servers.users, run.ID, p.settings.Datadis.LoginRetry),
 		Streaks:     entitlement.NewLogins(p.servers.store, p.now),
 		Entitlement: entitlement.NewRegister(p.servers.store),
-		Devices:     deviceQueue{q.devices},
+		Devices:     deviceQueue{q.devices, desk.NewHandover(p.servers.store)},
 		Failures:    failures{p.registry, run.ID},
 		Now:         p.now,
 		Logger:      log,
@@ -218,6 +220,7 @@ func (p *pass) downloader(run runs.Run, stopping <-chan struct{}, log *slog.Logg
 		Statics:  ledger.NewStatics(p.servers.store, p.ledgerConfig()),
 		Holds:    holds{p.holds},
 		Stopping: stopping,
+		Observe:  p.chunks,
 		Now:      p.now,
 		Logger:   log,
 	}

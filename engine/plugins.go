@@ -1,15 +1,16 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/datadis-engine/datadis/engine/internal/host"
+	"github.com/datadis-engine/datadis/engine/internal/logging"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
@@ -21,16 +22,27 @@ or its harmonizer of that name.`
 func newPluginsCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{Use: "plugins", Short: "Look at the plugins and their configuration", Long: pluginsHelp}
 	cmd.AddCommand(newPluginsListCommand(a), newPluginsInspectCommand(a))
+	cmd.AddCommand(newPluginsInstallCommand(a), newPluginsLockCommand(a), newPluginsLogsCommand(a),
+		newPluginsValidateCommand(a), newPluginsVerifyCommand(a))
 	return cmd
 }
 
 // hostConfig says where the plugins are.
 func (a *app) hostConfig(s *settings.Settings, extra ...host.Instance) host.Config {
+	kept := a.logOptions(s)
+	kept.Format = logging.JSON
+	l := s.Plugins.Limits
 	return host.Config{
-		Paths: s.Plugins.Paths, ConfigDir: s.Plugins.ConfigDir, Extra: extra, Locked: s.Plugins.Locked,
+		Paths: s.Plugins.Paths, ConfigDir: s.Plugins.ConfigDir, Extra: extra,
+		Lock: s.Plugins.Lock, Locked: s.Plugins.Locked,
+		Limits:   host.Limits{Memory: l.Memory, AddressSpace: l.AddressSpace, OpenFiles: l.OpenFiles, CPUs: l.CPUs, Nice: l.Nice},
+		StateDir: pluginStateDir(s), NewLogger: func(w io.Writer) *slog.Logger { return logging.New(w, kept) },
 		Environment: pluginEnvironment, LookupEnv: a.lookupEnv, Logger: a.logger(s),
 	}
 }
+
+// pluginStateDir is where plugins' logs and states are kept.
+func pluginStateDir(s *settings.Settings) string { return filepath.Join(s.DataDir, "plugins") }
 
 // pluginEnvironment is what plugins see of the environment: what it takes to
 // reach a database through a proxy, and no more.
@@ -57,6 +69,7 @@ type pluginRow struct {
 	Reason   string        `json:"reason"`
 	Path     string        `json:"path"`
 	File     string        `json:"file,omitempty"`
+	Running  *host.State   `json:"running,omitempty"` // where an engine runs it now
 }
 
 func newPluginsListCommand(a *app) *cobra.Command {
@@ -66,8 +79,12 @@ func newPluginsListCommand(a *app) *cobra.Command {
 		Long: `List the configured instances, then the plugins without an instance and the
 files in the plugin folders that are not used, each with the reason. A plugin
 with a manifest beside it is not started; others are asked what they are, for
-at most 10 seconds, with an empty environment.`,
-		Example: "  engine plugins list\n  engine plugins list --output json",
+at most 10 seconds, with an empty environment. With plugins.locked none is.
+
+An instance that an engine with the same data_dir runs now shows how it does:
+ok, unhealthy, restarting or crash-loop. A reason beside "ok" is a warning:
+plugins.locked would refuse the plugin.`,
+		Example: "  engine plugins list\n  engine plugins list --locked\n  engine plugins list --output json",
 		Args:    cobra.NoArgs,
 	}
 	p := a.outputFlag(cmd)
@@ -76,8 +93,9 @@ at most 10 seconds, with an empty environment.`,
 		if err != nil {
 			return err
 		}
-		instances, candidates := host.New(a.hostConfig(s)).Survey(cmd.Context())
-		return printList(p, pluginRows(instances, candidates), pluginColumns...)
+		h := host.New(a.hostConfig(s))
+		instances, candidates := h.Survey(cmd.Context())
+		return printList(p, pluginRows(instances, candidates, h.States()), pluginColumns...)
 	}
 	return cmd
 }
@@ -106,12 +124,18 @@ func joinKinds(kinds []plugin.Kind) string {
 }
 
 // pluginRows lists instances first, then what no instance uses.
-func pluginRows(instances []host.Instance, candidates []host.Candidate) []pluginRow {
+func pluginRows(instances []host.Instance, candidates []host.Candidate, states []host.State) []pluginRow {
 	var rows []pluginRow
 	used := make(map[string]bool)
 	for _, in := range instances {
 		used[in.Plugin] = true
-		row := pluginRow{Instance: in.Name, Plugin: in.Plugin, Kinds: in.Kinds, Status: in.Status, Reason: in.Reason, File: in.File}
+		row := pluginRow{
+			Instance: in.Name, Plugin: in.Plugin, Kinds: in.Kinds, Status: in.Status, Reason: in.Reason, File: in.File, Path: in.Path(),
+		}
+		if row.Status == host.OK {
+			row.Reason = strings.Join(in.Warnings(), "; ")
+		}
+		row.running(states)
 		if d := in.Description(); d != nil {
 			row.Version, row.Proto = d.Version, d.Protocol
 		}
@@ -125,107 +149,29 @@ func pluginRows(instances []host.Instance, candidates []host.Candidate) []plugin
 		if c.Description != nil {
 			row.Kinds, row.Version, row.Proto = c.Description.Kinds, c.Description.Version, c.Description.Protocol
 		}
+		if used[c.Name] && c.Status != host.Shadowed {
+			continue // the instances say how it is
+		}
 		if c.Status == host.OK {
-			if used[c.Name] {
-				continue
-			}
 			row.Status, row.Reason = host.NotConfigured, "no config_<name>.json names it"
+			if len(c.Warnings) > 0 {
+				row.Reason += "; " + strings.Join(c.Warnings, "; ")
+			}
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-func newPluginsInspectCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "inspect NAME",
-		Short:   "Show everything about a plugin or an instance: options, example configuration, build",
-		Example: "  engine plugins inspect parquet\n  engine plugins inspect north --output json",
-		Args:    cobra.ExactArgs(1),
-	}
-	p := a.outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := a.settings()
-		if err != nil {
-			return err
-		}
-		instances, candidates := host.New(a.hostConfig(s)).Survey(cmd.Context())
-		d, err := findPlugin(args[0], instances, candidates)
-		if err != nil {
-			return err
-		}
-		return printOne(p, d, func(w io.Writer) error { return describePlugin(w, d) })
-	}
-	return cmd
-}
-
-// inspected is what `engine plugins inspect` shows.
-type inspected struct {
-	*plugin.Description
-	Path          string          `json:"path"`
-	Instances     []string        `json:"instances"`
-	ExampleConfig json.RawMessage `json:"example_config"`
-	Environment   []string        `json:"environment"` // variables that it may see
-}
-
-func findPlugin(name string, instances []host.Instance, candidates []host.Candidate) (*inspected, error) {
-	wanted := name
-	users := []string{}
-	for _, in := range instances {
-		if in.Name == name {
-			wanted = in.Plugin
-		}
-	}
-	for _, in := range instances {
-		if in.Plugin == wanted {
-			users = append(users, in.Name)
-		}
-	}
-	for _, c := range candidates {
-		if c.Name != wanted || c.Status == host.Shadowed {
+// running adds what an engine that runs the instance says of it.
+func (r *pluginRow) running(states []host.State) {
+	for _, state := range states {
+		if state.Instance != r.Instance || r.Running != nil && state.Status == host.OK {
 			continue
 		}
-		if c.Description == nil {
-			return nil, fmt.Errorf("plugin %s (%s) is %s: %s", wanted, c.Path, c.Status, c.Reason)
-		}
-		example, err := plugin.Example(c.Description.ConfigSchema)
-		if err != nil {
-			return nil, err
-		}
-		return &inspected{c.Description, c.Path, users, example, pluginEnvironment}, nil
-	}
-	return nil, fmt.Errorf("there is no plugin or instance %q; `engine plugins list` shows what there is", name)
-}
-
-func describePlugin(w io.Writer, d *inspected) error {
-	fmt.Fprintf(w, "%s %s: %s\n", d.Name, d.Version, d.Summary)
-	for _, line := range [][2]string{
-		{"kinds", joinKinds(d.Kinds)}, {"path", d.Path}, {"instances", strings.Join(d.Instances, ", ")},
-		{"protocol", fmt.Sprint(d.Protocol)}, {"license", d.License}, {"homepage", d.Homepage},
-		{"sdk", strings.TrimSpace(d.SDK.Language + " " + d.SDK.Version)}, {"built from", d.Build.Revision},
-		{"sees of the environment", strings.Join(d.Environment, ", ")},
-	} {
-		if line[1] != "" {
-			fmt.Fprintf(w, "  %-24s %s\n", line[0], line[1])
+		r.Running = &state
+		if r.Status == host.OK && state.Status != host.OK {
+			r.Status, r.Reason = state.Status, state.Reason
 		}
 	}
-	if d.Description.Description != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimSpace(d.Description.Description))
-	}
-	options, err := plugin.Options(d.ConfigSchema)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(w)
-	err = printList(&printer{out: w}, options,
-		column[plugin.Option]{"OPTION", func(o plugin.Option) string { return o.Key }},
-		column[plugin.Option]{"TYPE", func(o plugin.Option) string { return o.Type }},
-		column[plugin.Option]{"REQUIRED", func(o plugin.Option) string { return map[bool]string{true: "yes"}[o.Required] }},
-		column[plugin.Option]{"DEFAULT", func(o plugin.Option) string { return o.Default }},
-		column[plugin.Option]{"MEANING", func(o plugin.Option) string { return o.Description }})
-	if err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(w, "\nexample configuration, config_%s.json:\n\n%s\n", d.Name, d.ExampleConfig)
-	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -199,5 +200,36 @@ func TestFleetMarksTheEnd(t *testing.T) {
 		if marked[partition] != 1 || !strings.Contains(string(last[partition].Value), `"dblist":["north","south"]`) {
 			t.Errorf("partition %d has %d end markers, and ends with %s", partition, marked[partition], last[partition].Value)
 		}
+	}
+}
+
+// A source that is new gets what others have from the raw copies, and one whose
+// topic was lost gets it again under the same revisions. Datadis is not asked.
+func TestFleetReplays(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, simulator.Config{Seed: 27, World: smallWorld()})
+	f.start("producer", "--policy", "repair").finish()
+	f.start("consumer", "--once").finish()
+	before := len(f.simulator.Requests())
+	f.write("plugins/config_east.json", fmt.Sprintf(`{"plugin": "file", "path": "users_north.csv", "topic": "%s.east"}`, f.prefix))
+	f.wanted["east"] = f.wanted["north"]
+	for _, source := range []string{"east", "north"} {
+		replay := f.start("replay", "--source", source)
+		replay.finish()
+		if out := replay.stdout.String(); !strings.Contains(out, "2 supplies, 28 chunks") {
+			t.Errorf("%s: %s", source, out)
+		}
+	}
+	if asked := len(f.simulator.Requests()) - before; asked != 0 {
+		t.Errorf("Datadis was asked %d times", asked)
+	}
+	published := truthtest.Time(f, f.records("north", "south", "east"))
+	for source, cups := range f.wanted {
+		if d := truthtest.Compare(published.BySource[source], f.truth(cups)); !d.None() || d.Right == 0 {
+			t.Errorf("topic of %s: %s", source, d)
+		}
+	}
+	if published.Repeats == 0 || len(published.Clashes) > 0 {
+		t.Errorf("%d messages came again, clashes: %v", published.Repeats, published.Clashes)
 	}
 }

@@ -81,6 +81,9 @@ func (c *producerCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.operate(ctx, operation{command: "producer", short: true, plugins: plugged.sources}); err != nil {
+		return errors.Join(err, p.servers.close.run())
+	}
 	run, report, err := p.produce(ctx, sc, c.slot, plugged)
 	if err := errors.Join(err, p.servers.close.run()); err != nil {
 		return err

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
+	"github.com/datadis-engine/datadis/engine/internal/desk"
 	"github.com/datadis-engine/datadis/engine/internal/downloader"
 	"github.com/datadis-engine/datadis/engine/internal/hold"
 	"github.com/datadis-engine/datadis/engine/internal/job"
@@ -13,6 +13,7 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/queue"
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
+	"github.com/datadis-engine/datadis/engine/internal/view"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -33,10 +34,24 @@ func openQueues(s *settings.Settings, sv *servers, runID string, log *slog.Logge
 }
 
 // userQueue is the users queue as the producer sees it.
-type userQueue struct{ *queue.Queue }
+type userQueue struct {
+	*queue.Queue
+	handover *desk.Handover // dead accounts that are to be tried again
+}
 
 // Merge implements producer.Queue.
 func (q userQueue) Merge(ctx context.Context, user job.User) error {
+	if err := q.merge(ctx, user); err != nil {
+		return err
+	}
+	again, err := q.handover.Waiting(ctx, view.Users, user.ID())
+	if err != nil || !again {
+		return err
+	}
+	return q.handover.Taken(ctx, view.Users, user.ID())
+}
+
+func (q userQueue) merge(ctx context.Context, user job.User) error {
 	_, err := q.Queue.Merge(ctx, user.ID(), func(current []byte) (string, []byte, error) {
 		body, err := job.UniteUser(current, user)
 		return user.Login, body, err
@@ -45,16 +60,27 @@ func (q userQueue) Merge(ctx context.Context, user job.User) error {
 }
 
 // deviceQueue is the devices queue as the lister sees it.
-type deviceQueue struct{ *queue.Queue }
+type deviceQueue struct {
+	*queue.Queue
+	handover *desk.Handover // dead supplies that are to be tried again
+}
 
 // Merge implements lister.Devices. A CUPS that no queue can hold is reported,
 // and costs the account nothing else.
 func (q deviceQueue) Merge(ctx context.Context, access job.Access) error {
-	_, err := q.Queue.Merge(ctx, string(access.CUPS.Key()), func(current []byte) (string, []byte, error) {
-		body, login, err := job.UniteDevice(current, access)
+	id := string(access.CUPS.Key())
+	again, err := q.handover.Waiting(ctx, view.Devices, id)
+	if err != nil {
+		return err
+	}
+	_, err = q.Queue.Merge(ctx, id, func(current []byte) (string, []byte, error) {
+		body, login, err := job.UniteDevice(current, access, again)
 		return login, body, err
 	})
-	return err
+	if err != nil || !again {
+		return err
+	}
+	return q.handover.Taken(ctx, view.Devices, id)
 }
 
 var _ lister.Devices = deviceQueue{}
@@ -118,41 +144,5 @@ func (d deferred) Devices(_ context.Context, items []queue.Item) error {
 
 // deadLetters lists the dead letters of both queues.
 func (q queues) deadLetters(ctx context.Context, runID string) ([]deadLetter, error) {
-	var letters []deadLetter
-	for _, one := range []struct {
-		name    string
-		queue   *queue.Queue
-		sources func([]byte) []string
-	}{{"users", q.users, userSources}, {"devices", q.devices, deviceSources}} {
-		items, err := one.queue.Dead(ctx, queue.DeadFilter{})
-		if err != nil {
-			return nil, fmt.Errorf("dead letters of run %s: %w", runID, err)
-		}
-		for _, item := range items {
-			letters = append(letters, deadLetter{
-				Run: runID, Queue: one.name, ID: item.ID, Sources: one.sources(item.Body),
-				Class: item.Class, Reason: item.Reason, Attempts: item.Attempts + item.Crashes,
-				First: item.First, Last: item.Last, Body: string(item.Body),
-			})
-		}
-	}
-	return letters, nil
-}
-
-// userSources names the sources of an account; none if it cannot be read.
-func userSources(body []byte) []string {
-	user, err := job.DecodeUser(body)
-	if err != nil {
-		return nil
-	}
-	return user.Sources()
-}
-
-// deviceSources names the sources of a supply; none if it cannot be read.
-func deviceSources(body []byte) []string {
-	device, err := job.DecodeDevice(body)
-	if err != nil {
-		return nil
-	}
-	return device.Sources()
+	return desk.Dead(ctx, runID, q.users, q.devices)
 }

@@ -11,12 +11,14 @@ import (
 // function here.
 var commands = []func(*app) *cobra.Command{
 	newConsumerCommand,
+	newCoverageCommand,
 	newDeadCommand,
 	newDoctorCommand,
 	newHarmonizerCommand,
 	newLedgerCommand,
 	newPluginsCommand,
 	newProducerCommand,
+	newReplayCommand,
 	newRunCommand,
 	newSecretCommand,
 	newSimulateCommand,
@@ -56,6 +58,7 @@ func newRoot(a *app) *cobra.Command {
 	global.StringVar(&a.flags.config, "config", "", "configuration `file` (default $CONF_FILE, else config.json where it exists)")
 	global.StringVar(&a.flags.logLevel, "log-level", "", "least important `level` to log: debug, info, warn or error")
 	global.StringVar(&a.flags.logFormat, "log-format", "", "how log lines `look`: auto, json or text")
+	global.BoolVar(&a.flags.locked, "locked", false, "start only plugins that equal the lock file (plugins.locked)")
 	old.register(root)
 
 	for _, build := range commands {

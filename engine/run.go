@@ -76,11 +76,14 @@ func (r *runCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.operate(ctx, operation{command: "run", plugins: slices.Concat(plugins.sources, plugins.harmonizers)}); err != nil {
+		return errors.Join(err, p.servers.close.run())
+	}
 	result, err := r.pass(ctx, p, sc, plugins, bar)
 	if err := errors.Join(err, p.servers.close.run()); err != nil {
 		return err
 	}
-	return r.report(result, plugins.outputs)
+	return errors.Join(r.report(result, plugins.outputs), plugins.missed())
 }
 
 // terminal is the writer if it is one.
@@ -100,17 +103,20 @@ func (r *runCommand) startPlugins(ctx context.Context, a *app, s *settings.Setti
 	}
 	h := host.New(a.hostConfig(s, extra...))
 	instances, problems := h.Instances(ctx)
-	if err := usageOf(problems); err != nil {
+	started := newPlugins(plugin.SourceKind, plugin.HarmonizerKind)
+	if err := usageOf(started.leaveOut(problems, a.logger(s))); err != nil {
 		return nil, err
 	}
-	started := newPlugins(plugin.SourceKind, plugin.HarmonizerKind)
-	if !slices.ContainsFunc(instances, func(in host.Instance) bool { return in.Plays(plugin.HarmonizerKind) }) {
+	if started.absent == 0 && !slices.ContainsFunc(instances, func(in host.Instance) bool { return in.Plays(plugin.HarmonizerKind) }) {
 		h, instances, err = r.withFiles(ctx, a, s, extra, started)
 		if err != nil {
 			return nil, err
 		}
 	}
 	if !slices.ContainsFunc(instances, func(in host.Instance) bool { return in.Plays(plugin.SourceKind) }) {
+		if err := started.missed(); err != nil {
+			return nil, err
+		}
 		return nil, wrongUsage(fmt.Errorf("no source is configured: give --users FILE, or write %s/config_<name>.json", s.Plugins.ConfigDir))
 	}
 	return started, started.start(ctx, h, instances)
@@ -142,7 +148,8 @@ func (r *runCommand) withFiles(ctx context.Context, a *app, s *settings.Settings
 	}
 	h := host.New(a.hostConfig(s, append(extra, in)...))
 	instances, problems := h.Instances(ctx)
-	return h, instances, usageOf(problems)
+	problems = slices.DeleteFunc(problems, func(p host.Problem) bool { return p.Instance != in.Name })
+	return h, instances, usageOf(p.leaveOut(problems, a.logger(s)))
 }
 
 // pass makes one run: producer, consumer and harmonizers at the same time.

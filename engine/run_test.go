@@ -312,7 +312,8 @@ func TestRunHousehold(t *testing.T) {
 	}
 }
 
-// The passwords must be nowhere but in the users' file, in whatever form.
+// Invariant 16: the passwords are nowhere but in the users' file, in whatever
+// form.
 func TestRunLeaksNoPassword(t *testing.T) {
 	t.Parallel()
 	canaries := []string{"canary-Aé1&%", `canary "two", x`, "canary=three+/"}

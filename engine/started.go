@@ -20,6 +20,8 @@ type plugins struct {
 	harmonizers []*host.Running
 	failed      map[string]string // sources that did not start, and why
 	outputs     []string          // folders that people will want to look at
+	refused     []error           // instances whose plugin may not be started
+	absent      int               // harmonizers among them
 }
 
 func newPlugins(roles ...plugin.Kind) *plugins {
@@ -105,6 +107,9 @@ func (p *plugins) start(ctx context.Context, h *host.Host, instances []host.Inst
 		case one.err == nil:
 		case errors.As(one.err, &config):
 			problems = append(problems, config.List()...)
+		case errors.As(one.err, new(*host.MismatchError)): // exchanged just now
+			p.refused = append(p.refused, one.err)
+			p.failed[one.Name] = one.err.Error()
 		case p.wants(&one.Instance, plugin.HarmonizerKind):
 			broken = append(broken, one.err)
 		default:

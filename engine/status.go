@@ -3,103 +3,245 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/datadis-engine/datadis/engine/internal/ledger"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
-	"github.com/datadis-engine/datadis/engine/internal/store"
-	"github.com/datadis-engine/datadis/sdk"
+	"github.com/datadis-engine/datadis/engine/internal/view"
+	"github.com/datadis-engine/datadis/engine/internal/web"
 )
 
-// openKept opens what outlives runs, to look at it: the file of local mode, or
-// the Redis of the devices queue.
-func (a *app) openKept(s *settings.Settings) (store.Store, func() error, error) {
-	if !s.Local().Devices {
-		client, err := openRedis("redis.devices.url", s.Redis.Devices.URL)
-		if err != nil {
-			return nil, nil, err
-		}
-		return store.NewRedis(client, storePrefix), client.Close, nil
-	}
-	path := filepath.Join(s.DataDir, storeName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("there is no %s: nothing was run here yet; `engine run` makes it, data_dir says where", path)
-	}
-	file, err := store.OpenBoltReadOnly(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	return file, file.Close, nil
-}
+const statusHelp = `Show where the runs stand: how far each has come, its pace and what is left, the
+queues of those under way, and how many dead letters there are.
 
-// kept does something with what outlives runs.
-func (a *app) kept(do func(store.Store) error) error {
-	s, err := a.settings()
-	if err != nil {
-		return err
-	}
-	kept, done, err := a.openKept(s)
-	if err != nil {
-		return err
-	}
-	return errors.Join(do(kept), done())
+In local mode the running engine is asked; while none runs, what it kept.`
+
+// statusCommand is `engine status`.
+type statusCommand struct {
+	app    *app
+	output *printer
+	most   int
+	watch  bool
+	every  time.Duration
 }
 
 func newStatusCommand(a *app) *cobra.Command {
+	c := &statusCommand{app: a}
 	cmd := &cobra.Command{
 		Use:     "status",
-		Short:   "Show the last runs: how they ended, and what came of them",
-		Example: "  engine status\n  engine status --runs 3 --output json",
+		Short:   "Show runs, queues, dead letters, and how long it will take",
+		Long:    statusHelp,
+		Example: "  engine status\n  engine status --watch\n  engine status --runs 3 --output json",
 		Args:    cobra.NoArgs,
 	}
-	most := cmd.Flags().Int("runs", 10, "how many `runs` to show")
-	p := a.outputFlag(cmd)
+	cmd.Flags().IntVar(&c.most, "runs", 10, "how many `runs` to show")
+	cmd.Flags().BoolVar(&c.watch, "watch", false, "go on showing it until interrupted: redrawn on a terminal, a line for each change elsewhere")
+	cmd.Flags().DurationVar(&c.every, "every", 2*time.Second, "how often --watch looks")
+	c.output = a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.kept(func(kept store.Store) error {
-			list, err := archive{kept}.runs(cmd.Context())
+		if c.most < 0 {
+			return wrongUsage(errors.New("--runs: a number below 0 shows nothing"))
+		}
+		if c.every < 100*time.Millisecond {
+			return wrongUsage(errors.New("--every: at least 100ms"))
+		}
+		s, err := a.settings()
+		if err != nil {
+			return err
+		}
+		if c.watch {
+			return c.follow(cmd.Context(), s)
+		}
+		return a.ask(cmd.Context(), s, false, func(who answers) error {
+			status, err := who.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return printList(p, list[:min(*most, len(list))], statusColumns...)
+			return printOne(c.output, c.cut(status), func(w io.Writer) error { return writeStatus(w, c.cut(status)) })
 		})
 	}
 	return cmd
 }
 
-var statusColumns = []column[summary]{
-	{"RUN", func(s summary) string { return s.Run }},
-	{"POLICY", func(s summary) string { return s.Policy }},
-	{"OUTCOME", func(s summary) string { return cmp.Or(string(s.Outcome), "not finished") }},
-	{"STARTED", func(s summary) string { return moment(s.Started) }},
-	{"TOOK", func(s summary) string {
-		if s.Finished.IsZero() {
-			return ""
-		}
-		return s.Finished.Sub(s.Started).Round(time.Second / 10).String()
-	}},
-	{"SOURCES", func(s summary) string { return fmt.Sprint(len(s.Sources)) }},
-	{"CHUNKS", func(s summary) string { return grouped(total(s, func(o sourceSummary) int64 { return o.Chunks })) }},
-	{"READINGS", func(s summary) string { return grouped(total(s, func(o sourceSummary) int64 { return o.Readings })) }},
-	{"REJECTED LOGINS", func(s summary) string { return grouped(s.Counts["rejected_logins"]) }},
-	{"DEAD LETTERS", func(s summary) string { return grouped(s.Counts["dead_letters"]) }},
+// cut leaves out older runs.
+func (c *statusCommand) cut(s view.Status) view.Status {
+	s.Runs = s.Runs[:min(len(s.Runs), c.most)]
+	return s
 }
 
-// total sums a column over the sources of a run.
-func total(s summary, of func(sourceSummary) int64) int64 {
-	var sum int64
-	for _, source := range s.Sources {
-		sum += of(source)
+// follow shows the status again and again. Whoever answers may come and go: in
+// local mode that is the running engine.
+func (c *statusCommand) follow(ctx context.Context, s *settings.Settings) error {
+	var who answers
+	opened := false
+	defer func() {
+		if opened {
+			_ = who.close()
+		}
+	}()
+	last := ""
+	for {
+		var status view.Status
+		var err error
+		if !opened {
+			who, err = c.app.reach(ctx, s, false)
+			opened = err == nil
+		}
+		if err == nil {
+			status, err = who.Status(ctx)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil && opened || s.Local().Any() && opened { // another process may answer next time
+			_ = who.close()
+			opened = false
+		}
+		if last, err = c.again(c.cut(status), err, last); err != nil {
+			return err
+		}
+		if err := pause(ctx, c.every); err != nil {
+			return err
+		}
 	}
-	return sum
+}
+
+// again shows a status that is not the first, and returns what it showed.
+func (c *statusCommand) again(status view.Status, problem error, last string) (string, error) {
+	switch {
+	case c.output.format == "json":
+		if problem != nil {
+			return last, problem
+		}
+		return last, json.NewEncoder(c.output.out).Encode(status)
+	case c.app.terminal:
+		return last, redraw(c.output.out, status, problem)
+	}
+	now := statusLine(status)
+	if problem != nil {
+		now = problem.Error()
+	}
+	if now == last {
+		return last, nil
+	}
+	_, err := fmt.Fprintf(c.output.out, "%s  %s\n", time.Now().UTC().Format(time.RFC3339), now)
+	return now, err
+}
+
+// What moves the cursor of a terminal home, and clears what is behind it.
+const (
+	home  = "\x1b[H"
+	clear = "\x1b[J"
+	rest  = "\x1b[K" // of the line
+)
+
+// redraw writes over what was there: clearing the screen first would flicker.
+func redraw(w io.Writer, status view.Status, problem error) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s UTC, ctrl-C ends\n\n", time.Now().UTC().Format("2006-01-02 15:04:05"))
+	if problem != nil {
+		fmt.Fprintln(&text, problem)
+	} else if err := writeStatus(&text, status); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, home+strings.ReplaceAll(text.String(), "\n", rest+"\n")+clear)
+	return err
+}
+
+// statusLine is the status in one line: the runs under way.
+func statusLine(s view.Status) string {
+	var parts []string
+	for _, r := range s.Runs {
+		if r.Over() {
+			continue
+		}
+		line := fmt.Sprintf("run %s (%s): accounts %s, supplies %s, readings %s", r.ID, r.Policy, ofAll(r.Accounts), ofAll(r.Supplies), grouped(r.Readings))
+		if r.Pace.PerSecond > 0 {
+			line += fmt.Sprintf(", %.1f/s", r.Pace.PerSecond)
+		}
+		if left := web.Left(r.Pace); left != "" {
+			line += ", " + left
+		}
+		parts = append(parts, line)
+	}
+	if len(parts) == 0 {
+		line := "no run is under way"
+		if len(s.Runs) > 0 {
+			line += fmt.Sprintf("; the last, %s, ended: %s", s.Runs[0].ID, outcomeOf(s.Runs[0]))
+		}
+		parts = append(parts, line)
+	}
+	if s.DeadLetters > 0 {
+		parts = append(parts, fmt.Sprintf("%d dead letters", s.DeadLetters))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func ofAll(p view.Progress) string { return grouped(p.Done) + "/" + grouped(p.Total) }
+
+// writeStatus prints the status for people.
+func writeStatus(w io.Writer, s view.Status) error {
+	if len(s.Runs) == 0 {
+		fmt.Fprintln(w, "there was no run yet")
+	} else if err := printList(&printer{out: w}, s.Runs, statusColumns...); err != nil {
+		return err
+	}
+	if len(s.Queues) > 0 {
+		fmt.Fprintln(w)
+		if err := printList(&printer{out: w}, s.Queues, queueColumns...); err != nil {
+			return err
+		}
+	}
+	if s.DeadLetters > 0 {
+		fmt.Fprintf(w, "\n%d dead letters, %d of them handed over to the next run; see `engine dead list`\n", s.DeadLetters, s.HandedOver)
+	}
+	return nil
+}
+
+var statusColumns = []column[view.Run]{
+	{"RUN", func(r view.Run) string { return r.ID }},
+	{"POLICY", func(r view.Run) string { return r.Policy }},
+	{"OUTCOME", outcomeOf},
+	{"STARTED", func(r view.Run) string { return moment(r.Started) }},
+	{"TOOK", func(r view.Run) string { return web.Took(r.Took()) }},
+	{"ACCOUNTS", func(r view.Run) string { return ofAll(r.Accounts) }},
+	{"SUPPLIES", func(r view.Run) string { return ofAll(r.Supplies) }},
+	{"CHUNKS", func(r view.Run) string { return grouped(r.Chunks) }},
+	{"READINGS", func(r view.Run) string { return grouped(r.Readings) }},
+	{"REJECTED LOGINS", func(r view.Run) string { return grouped(r.Rejected) }},
+	{"DEAD LETTERS", func(r view.Run) string { return grouped(r.Dead) }},
+	{"LEFT", func(r view.Run) string {
+		if r.Over() {
+			return ""
+		}
+		return cmp.Or(web.Left(r.Pace), "not known yet")
+	}},
+}
+
+// outcomeOf is how a run ended, or that it did not.
+func outcomeOf(r view.Run) string {
+	if !r.Over() {
+		return "under way"
+	}
+	return cmp.Or(r.Outcome, r.State)
+}
+
+var queueColumns = []column[view.Queue]{
+	{"RUN", func(q view.Queue) string { return q.Run }},
+	{"QUEUE", func(q view.Queue) string { return q.Name }},
+	{"WAITING", func(q view.Queue) string { return grouped(q.Waiting) }},
+	{"LEASED", func(q view.Queue) string { return grouped(q.Leased) }},
+	{"DELAYED", func(q view.Queue) string { return grouped(q.Delayed) }},
+	{"DONE", func(q view.Queue) string { return grouped(q.Done) }},
+	{"DEFERRED", func(q view.Queue) string { return grouped(q.Deferred) }},
+	{"DEAD", func(q view.Queue) string { return grouped(q.Dead) }},
+	{"TAKEN BACK", func(q view.Queue) string { return grouped(q.Reclaimed) }},
 }
 
 // moment is a time in a table; "" for none.
@@ -108,105 +250,4 @@ func moment(t time.Time) string {
 		return ""
 	}
 	return t.UTC().Format("2006-01-02 15:04:05Z")
-}
-
-func newDeadCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "dead", Short: "Look at what could not be done: the dead letters"}
-	cmd.AddCommand(newDeadListCommand(a))
-	return cmd
-}
-
-func newDeadListCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "list",
-		Short:   "List the dead letters, the latest first",
-		Example: "  engine dead list\n  engine dead list --class unauthorised --output json",
-		Args:    cobra.NoArgs,
-	}
-	class := cmd.Flags().String("class", "", "only those of a `class`")
-	source := cmd.Flags().String("source", "", "only those of a `source`")
-	p := a.outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return a.kept(func(kept store.Store) error {
-			list, err := archive{kept}.dead(cmd.Context())
-			list = slices.DeleteFunc(list, func(l deadLetter) bool {
-				return *class != "" && l.Class != *class || *source != "" && !slices.Contains(l.Sources, *source)
-			})
-			return errors.Join(err, printList(p, list, deadColumns...))
-		})
-	}
-	return cmd
-}
-
-var deadColumns = []column[deadLetter]{
-	{"RUN", func(l deadLetter) string { return l.Run }},
-	{"QUEUE", func(l deadLetter) string { return l.Queue }},
-	{"ID", func(l deadLetter) string { return l.ID }},
-	{"SOURCES", func(l deadLetter) string { return strings.Join(l.Sources, ",") }},
-	{"CLASS", func(l deadLetter) string { return l.Class }},
-	{"ATTEMPTS", func(l deadLetter) string { return fmt.Sprint(l.Attempts) }},
-	{"LAST", func(l deadLetter) string { return moment(l.Last) }},
-	{"REASON", func(l deadLetter) string { return l.Reason }},
-}
-
-func newLedgerCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Look at what came, and what is missing, per supply and month"}
-	cmd.AddCommand(newLedgerShowCommand(a))
-	return cmd
-}
-
-func newLedgerShowCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:     "show [CUPS…]",
-		Short:   "Show the ledger of some supplies, or of all: a line per chunk",
-		Example: "  engine ledger show ES0031000000000001BJ0F\n  engine ledger show --output json",
-	}
-	p := a.outputFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.kept(func(kept store.Store) error {
-			views, err := ledgerViews(cmd.Context(), ledger.New(kept, ledger.Config{}), args)
-			return errors.Join(err, printList(p, views, ledgerColumns...))
-		})
-	}
-	return cmd
-}
-
-// ledgerViews reads the chunks of the supplies that are named, or of all.
-func ledgerViews(ctx context.Context, l *ledger.Ledger, cups []string) ([]ledger.View, error) {
-	var views []ledger.View
-	if len(cups) == 0 {
-		err := l.Each(ctx, func(b *ledger.Book) error {
-			views = append(views, b.Views()...)
-			return nil
-		})
-		return views, err
-	}
-	for _, one := range cups {
-		book, err := l.Open(ctx, sdk.CUPS(one))
-		if err != nil {
-			return nil, err
-		}
-		views = append(views, book.Views()...)
-	}
-	return views, nil
-}
-
-var ledgerColumns = []column[ledger.View]{
-	{"CUPS", func(v ledger.View) string { return string(v.CUPS) }},
-	{"SERIES", func(v ledger.View) string { return v.Series }},
-	{"MONTH", func(v ledger.View) string { return v.Month.String() }},
-	{"STATE", func(v ledger.View) string { return v.State.String() }},
-	{"COVERED", func(v ledger.View) string { return fmt.Sprintf("%d/%d", v.Covered, v.Expected) }},
-	{"TRIES LEFT", func(v ledger.View) string { return fmt.Sprint(v.Tries) }},
-	{"ERROR", func(v ledger.View) string { return v.Class.String() }},
-	{"LAST ATTEMPT", func(v ledger.View) string { return moment(v.LastAttempt) }},
-	{"REVISION", func(v ledger.View) string { return fmt.Sprint(v.Revision) }},
-	{"SOURCES", func(v ledger.View) string {
-		var names []string
-		for name, revision := range v.Sources {
-			names = append(names, fmt.Sprintf("%s:%d", name, revision))
-		}
-		slices.Sort(names)
-		return strings.Join(names, ",")
-	}},
 }

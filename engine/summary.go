@@ -9,7 +9,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/datadis-engine/datadis/engine/internal/desk"
 	"github.com/datadis-engine/datadis/engine/internal/job"
+	"github.com/datadis-engine/datadis/engine/internal/logging"
+	runs "github.com/datadis-engine/datadis/engine/internal/run"
+	"github.com/datadis-engine/datadis/engine/internal/view"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -53,6 +57,23 @@ func summarizeSources(sources []string, counts map[string]int64) []sourceSummary
 	}
 	slices.SortFunc(list, func(a, b sourceSummary) int { return cmp.Compare(a.Source, b.Source) })
 	return list
+}
+
+// view is the summary as people see it.
+func (s summary) view() view.Run {
+	sources := make([]string, len(s.Sources))
+	for i, one := range s.Sources {
+		sources[i] = one.Source
+	}
+	r := view.Run{
+		ID: s.Run, Policy: s.Policy, State: string(runs.Finished), Outcome: string(s.Outcome),
+		Started: s.Started, Finished: s.Finished,
+		FailedSources: s.FailedSources, FailedGrants: desk.Failed(s.FailedGrants, logging.Mask),
+	}
+	if s.Outcome == "" {
+		r.State = view.Interrupted
+	}
+	return desk.Counted(r, sources, s.Counts)
 }
 
 // trouble tells whether something was rejected or buried.

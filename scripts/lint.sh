@@ -20,3 +20,9 @@ if [[ -f buf.yaml && -f tools/buf/go.mod ]]; then
     buf breaking --against ".git#ref=$against"
   fi
 fi
+
+# The Dockerfile, by the rules of `docker build --check`.
+if [[ -f tools/deploy/go.mod ]]; then
+  go -C tools/deploy vet ./...
+  go -C tools/deploy test -run 'Lint' . >/dev/null || { go -C tools/deploy test -run 'Lint' .; exit 1; }
+fi

@@ -46,4 +46,13 @@ echo "test: go test -race ./..."
 start=$SECONDS
 go test -race -timeout 14m ./...
 echo "test: $((SECONDS - start)) s"
+
+# The image and the manifests; what cannot be tried here is said by name.
+echo "test: tools/deploy"
+start=$SECONDS
+log=$(mktemp)
+go -C tools/deploy test -v -timeout 10m ./... >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+grep -A1 -e '--- SKIP' "$log" || true
+rm -f "$log"
+echo "test: $((SECONDS - start)) s"
 echo "real: redis $redis, kafka $kafka, postgres $postgres, mariadb $mariadb, timescaledb no (no Debian package), neo4j no (no plugin uses it yet)"

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -241,4 +242,53 @@ func TestTheRulesForbid(t *testing.T) {
 			t.Errorf("%s may not import %s: %s", c.dir, c.path, why)
 		}
 	}
+}
+
+// Each invariant of docs/invariants.md is named where it is upheld and where it
+// is attacked.
+func TestInvariantsAreNamedInCodeAndTests(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "invariants.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	headings := regexp.MustCompile(`(?m)^## (\d+)\. `).FindAllSubmatch(page, -1)
+	if len(headings) == 0 {
+		t.Fatal("the page has no invariants")
+	}
+	code, tests := named(t)
+	for _, h := range headings {
+		number := string(h[1])
+		if !code[number] {
+			t.Errorf("invariant %s is named in no code", number)
+		}
+		if !tests[number] {
+			t.Errorf("invariant %s is named in no test", number)
+		}
+	}
+}
+
+// named lists the invariants that code and tests name.
+func named(t *testing.T) (code, tests map[string]bool) {
+	t.Helper()
+	code, tests = make(map[string]bool), make(map[string]bool)
+	mention := regexp.MustCompile(`(?i)invariant\s+(?://\s+)?(\d+)`)
+	err := filepath.WalkDir(filepath.Join(root, "engine"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".go" && filepath.Ext(path) != ".lua" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		found := code
+		if strings.HasSuffix(path, "_test.go") {
+			found = tests
+		}
+		for _, m := range mention.FindAllSubmatch(text, -1) {
+			found[string(m[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code, tests
 }

@@ -17,6 +17,7 @@ type Client struct {
 	config    Config
 	log       *slog.Logger
 	transport http.RoundTripper
+	observer  Observer    // may be nil
 	oldAPI    atomic.Bool // V1 is spoken, by choice or because there is no V2
 	newAPI    atomic.Bool // V2 has answered: a missing path is not its absence
 
@@ -38,11 +39,11 @@ func New(config Config) (*Client, error) {
 	}
 	config = config.withDefaults()
 	c := &Client{
-		config:    config,
-		log:       config.Logger,
-		transport: stack(config),
-		sessions:  make(map[Login]*Session),
+		config:   config,
+		log:      config.Logger,
+		sessions: make(map[Login]*Session),
 	}
+	c.transport = c.stack()
 	c.oldAPI.Store(config.API == V1)
 	return c, nil
 }
@@ -50,11 +51,12 @@ func New(config Config) (*Client, error) {
 // stack puts the round trippers on top of each other, the outermost first in
 // the comments. A call waits for its place before its time starts to run, and
 // one that is not to be made at all waits for nothing.
-func stack(config Config) http.RoundTripper {
+func (c *Client) stack() http.RoundTripper {
+	config := c.config
 	var t http.RoundTripper = headers{config.Transport, config.UserAgent} // 5
 	t = logging{t, config.Logger}                                         // 4
 	t = deadline{t, config.Timeout, config.LoginTimeout}                  // 3
-	t = newLimit(t, config.MaxInFlight, config.Limiter)                   // 2
+	t = newLimit(t, config.MaxInFlight, config.Limiter, c.waited)         // 2
 	return newBreaker(t, config.Logger)                                   // 1
 }
 

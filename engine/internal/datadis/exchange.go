@@ -26,11 +26,21 @@ var errResent = errors.New("the connection was lost after the request was sent")
 
 // exchange sends a request once and reads the whole answer. Only an answer that
 // can be used comes without an error.
-func (c *Client) exchange(ctx context.Context, r request) (reply, error) {
+func (c *Client) exchange(ctx context.Context, r request) (_ reply, err error) {
 	var sent atomic.Bool
+	var began atomic.Pointer[time.Time]
+	defer func() {
+		if at := began.Load(); at != nil {
+			c.observe(r.endpoint, *at, err)
+		}
+	}()
 	inner, cancel := context.WithCancelCause(withEndpoint(ctx, r.endpoint))
 	defer cancel(nil)
 	inner = httptrace.WithClientTrace(inner, &httptrace.ClientTrace{
+		GetConn: func(string) { // it has its place: the time of the call begins
+			now := time.Now()
+			began.CompareAndSwap(nil, &now)
+		},
 		GotConn: func(httptrace.GotConnInfo) {
 			if sent.Load() {
 				cancel(errResent)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // limit lets so many requests be under way at once, bodies included, and waits
@@ -13,14 +14,16 @@ type limit struct {
 	next   http.RoundTripper
 	slots  chan struct{}
 	shared Limiter // may be nil
+	waited func(time.Duration)
 }
 
-func newLimit(next http.RoundTripper, inFlight int, shared Limiter) limit {
-	return limit{next, make(chan struct{}, inFlight), shared}
+func newLimit(next http.RoundTripper, inFlight int, shared Limiter, waited func(time.Duration)) limit {
+	return limit{next, make(chan struct{}, inFlight), shared, waited}
 }
 
 // RoundTrip implements [http.RoundTripper].
 func (l limit) RoundTrip(req *http.Request) (*http.Response, error) {
+	began := time.Now()
 	select {
 	case l.slots <- struct{}{}:
 	case <-req.Context().Done():
@@ -33,6 +36,7 @@ func (l limit) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, fmt.Errorf("wait for the request limit: %w", err)
 		}
 	}
+	l.waited(time.Since(began))
 	res, err := l.next.RoundTrip(req)
 	if err != nil {
 		release()

@@ -21,7 +21,7 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 		Account: access.Account, CUPS: access.CUPS, Distributor: access.Distributor,
 		PointType: access.PointType, Series: ask.Series, From: ask.From, To: ask.To,
 	}.Key()
-	if until, blocked := t.book.Blocked(key, t.Now()); blocked {
+	if until, blocked := t.book.Blocked(key, t.Now()); blocked && !t.forgiven(ask) {
 		if attempt, _ := t.book.Attempt(key); attempt.Outcome == ledger.OutcomeRefused {
 			t.postpone(key, ask)
 		}
@@ -32,7 +32,7 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 		NIF: access.NIF, CUPS: access.CUPS, Distributor: access.Distributor,
 		Series: ask.Series, From: ask.From, To: ask.To, PointType: access.PointType,
 	}
-	if err := t.book.Intend(ctx, key); err != nil { // invariant: the intent is written before the call
+	if err := t.book.Intend(ctx, key); err != nil { // invariant 1
 		return err
 	}
 	crash.Here(crash.Intended)
@@ -41,6 +41,7 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 	switch {
 	case errors.Is(err, datadis.ErrNoData):
 		t.counts.Count(job.Asked, 1)
+		t.Observe(ask.Series, Empty, len(ask.Keys()))
 		return t.book.Record(ctx, key, nothing(ask, access)...)
 	case err != nil:
 		return t.failed(ctx, key, ask, err)
@@ -51,13 +52,13 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 
 // answered keeps, decodes, publishes and records an answer, in this order.
 func (t *task) answered(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, copy Copy, access job.Access) error {
-	at, err := t.Outlet.Raw(ctx, copy)
+	at, err := t.Outlet.Raw(ctx, copy) // invariant 2: nothing is read before this returned
 	if err != nil {
 		return fmt.Errorf("keep the raw copy: %w", err)
 	}
 	crash.Here(crash.RawPublished)
 	if at != nil {
-		if err := t.book.Keep(ctx, key, *at); err != nil {
+		if err := t.book.Keep(ctx, key, *at); err != nil { // invariant 3
 			return err
 		}
 	}
@@ -79,7 +80,7 @@ func (t *task) absorb(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 	if err != nil {
 		return err
 	}
-	crash.Here(crash.Published)
+	crash.Here(crash.Published) // invariant 4: all parts are acknowledged here, and then recorded
 	defer crash.Here(crash.Recorded)
 	return t.book.Record(ctx, key, answers...)
 }
@@ -89,6 +90,7 @@ func (t *task) absorb(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 func (t *task) unreadable(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, cause error) error {
 	t.log.Warn("answer without use; asked again after a day", "series", ask.Series, "from", ask.From, "to", ask.To, "error", cause)
 	t.counts.Count(job.Failed, 1)
+	t.Observe(ask.Series, Failed, len(ask.Keys()))
 	t.left(ask)
 	return t.book.Fail(ctx, key, ledger.Unreadable, ask.Keys()...)
 }
@@ -115,6 +117,11 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 		return err
 	}
 	t.counts.Count(job.Failed, 1)
+	result := Failed
+	if errors.Is(err, datadis.ErrRepeated) {
+		result = Repeated
+	}
+	t.Observe(ask.Series, result, len(ask.Keys()))
 	switch {
 	case errors.Is(err, datadis.ErrRepeated):
 		t.counts.Count(job.Refused, 1)
@@ -188,7 +195,9 @@ func (t *task) publish(ctx context.Context, chunks []*sdk.Chunk, ask ledger.Ask,
 			a.Covered, a.Hash = c.Covered(), c.Hash
 			c.FetchedAt = copy.Answer.ReceivedAt
 			out = append(out, t.lacking(c, a)...)
+			continue
 		}
+		t.Observe(ask.Series, Empty, 1)
 	}
 	if len(out) == 0 {
 		return answers, nil
@@ -196,7 +205,7 @@ func (t *task) publish(ctx context.Context, chunks []*sdk.Chunk, ask ledger.Ask,
 	if err := t.Outlet.Chunks(ctx, out); err != nil {
 		return nil, fmt.Errorf("publish: %w", err)
 	}
-	t.count(out)
+	t.count(out, Published)
 	return answers, nil
 }
 
@@ -208,10 +217,12 @@ func (t *task) lacking(c *sdk.Chunk, a *ledger.Answer) []*sdk.Chunk {
 	switch verdict {
 	case ledger.Shrunk:
 		t.counts.Count(job.Shrunk, 1)
+		t.Observe(c.Series, Shrunk, 1)
 		t.log.Warn("fewer hours than known; kept raw, not published", "chunk", a.Key, "covered", a.Covered, "known", cell.Covered)
 		return nil
 	case ledger.Unchanged:
 		t.counts.Count(job.Unchanged, 1)
+		t.Observe(c.Series, Unchanged, 1)
 	case ledger.Nothing:
 		return nil
 	}
@@ -234,8 +245,9 @@ func (t *task) addressed(c *sdk.Chunk, source string, revision uint32) *sdk.Chun
 }
 
 // count counts what was published.
-func (t *task) count(chunks []*sdk.Chunk) {
+func (t *task) count(chunks []*sdk.Chunk, result Result) {
 	for _, c := range chunks {
+		t.Observe(c.Series, result, 1)
 		t.counts.Count(job.PerSource(job.Chunks, c.Source), 1)
 		t.counts.Count(job.PerSource(job.Readings, c.Source), int64(c.Len()))
 	}

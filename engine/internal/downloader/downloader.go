@@ -85,16 +85,41 @@ type Config struct {
 	Copies   Copies // nil: raw copies are not kept
 	Statics  Statics
 	Holds    Holds
-	Stopping <-chan struct{} // closed when calls in flight are to be finished and no more made; may be nil
+	Stopping <-chan struct{}                                    // closed when calls in flight are to be finished and no more made; may be nil
+	Observe  func(series sdk.Series, result Result, chunks int) // nil: nobody counts
 	Now      func() time.Time
 	Logger   *slog.Logger
+}
+
+// Result is what came of a chunk, for whoever counts.
+type Result string
+
+// The results.
+const (
+	Published Result = "published" // once for each source
+	FromRaw   Result = "from_raw"  // published from the raw copy, once for each source
+	Unchanged Result = "unchanged" // came again as it was
+	Shrunk    Result = "shrunk"    // came with fewer hours than known; not published
+	Empty     Result = "empty"     // answered, without data
+	Repeated  Result = "repeated"  // refused: asked in the last 24 hours
+	Failed    Result = "failed"    // not answered, or with nothing of use
+)
+
+// Results lists all of them.
+func Results() []Result {
+	return []Result{Published, FromRaw, Unchanged, Shrunk, Empty, Repeated, Failed}
 }
 
 // Downloader downloads supplies. It is a worker.Step.
 type Downloader struct{ Config }
 
 // New returns a Downloader.
-func New(config Config) *Downloader { return &Downloader{config} }
+func New(config Config) *Downloader {
+	if config.Observe == nil {
+		config.Observe = func(sdk.Series, Result, int) {}
+	}
+	return &Downloader{config}
+}
 
 // retryDelays are before each further attempt at a supply in a run. What fails
 // after the last is left to the next run.

@@ -45,7 +45,7 @@ func (t *task) serve(ctx context.Context, key ledger.Key) (bool, error) {
 	if err := t.Outlet.Chunks(ctx, out); err != nil {
 		return false, fmt.Errorf("publish from the raw copy: %w", err)
 	}
-	t.count(out)
+	t.count(out, FromRaw)
 	t.counts.Count(job.FromRaw, int64(len(out)))
 	for _, c := range out {
 		if err := t.book.Deliver(ctx, c.Source, ledger.Delivery{Key: key, Revision: cell.Revision}); err != nil {

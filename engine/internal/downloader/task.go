@@ -109,7 +109,7 @@ func anyAsked(asked map[ledger.Key]bool, ask ledger.Ask) bool {
 func (t *task) request(a job.Access) ledger.Request {
 	return ledger.Request{
 		Policy: t.Policy, Now: t.Now(), Window: t.Window, Series: t.Series,
-		ValidFrom: a.ValidFrom, PointType: a.PointType, Distributor: a.Distributor,
+		Again: t.device.Again, ValidFrom: a.ValidFrom, PointType: a.PointType, Distributor: a.Distributor,
 	}
 }
 

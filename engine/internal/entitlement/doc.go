@@ -20,6 +20,7 @@ type Store interface {
 	Get(ctx context.Context, key string) (map[string][]byte, error)
 	Put(ctx context.Context, key string, set map[string][]byte, del ...string) error
 	Delete(ctx context.Context, key string) error
+	Keys(ctx context.Context, prefix string, visit func(key string) error) error
 }
 
 // validID is what the ids of accounts, logins and runs, and the codes of

@@ -35,6 +35,17 @@ func (r *Register) Current(ctx context.Context, account string) ([]Effective, er
 	return effective(known), nil
 }
 
+// Accounts lists the accounts that something is known of, in order.
+func (r *Register) Accounts(ctx context.Context) ([]string, error) {
+	var accounts []string
+	err := r.store.Keys(ctx, accountPrefix, func(key string) error {
+		accounts = append(accounts, strings.TrimPrefix(key, accountPrefix))
+		return nil
+	})
+	slices.Sort(accounts)
+	return accounts, err
+}
+
 // Update takes a listing and tells what the account may see now.
 func (r *Register) Update(ctx context.Context, account string, l Listing) (Change, error) {
 	key, known, err := r.read(ctx, account)

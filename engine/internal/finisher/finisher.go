@@ -135,7 +135,7 @@ func deferAll(ctx context.Context, q *queue.Queue, tell func(context.Context, []
 	}
 }
 
-// seal seals the users queue, and then the devices queue. A device is queued
+// seal seals the users queue, and then the devices queue (invariant 9). A device is queued
 // before its user is done: once the first is sealed with nothing outstanding,
 // no new device can appear, so this order is what makes the second seal final.
 func (f *Finisher) seal(ctx context.Context, early bool) (bool, error) {
@@ -161,7 +161,7 @@ func (f *Finisher) seal(ctx context.Context, early bool) (bool, error) {
 	return sealed, err
 }
 
-// announce publishes the end of the run, erases its credentials, and only then
+// Invariant 10: announce publishes the end of the run, erases its credentials, and only then
 // marks it as finished: if this process dies in between, another does it all
 // again, and announces the end under the same key.
 func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
@@ -203,7 +203,7 @@ func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	return nil
 }
 
-// outcome sums up both queues.
+// outcome sums up both queues. Invariant 14: what failed makes it partial.
 func (f *Finisher) outcome(ctx context.Context, r run.Run, early bool) (map[string]int64, sdk.Outcome, error) {
 	users, errUsers := f.Users.Stats(ctx)
 	devices, errDevices := f.Devices.Stats(ctx)

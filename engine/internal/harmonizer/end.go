@@ -42,7 +42,7 @@ func (h *Harmonizer) finish(ctx context.Context) error {
 			h.ends = nil // another process reads them again
 			return nil
 		}
-		passed, err := h.passed(ctx, e.finished)
+		passed, err := h.passed(ctx, e.finished) // invariant 12
 		if err != nil || !passed {
 			return err
 		}

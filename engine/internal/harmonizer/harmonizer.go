@@ -158,7 +158,7 @@ func (h *Harmonizer) take(ctx context.Context, messages []Message) error {
 	if err := h.hand(ctx, &work); err != nil {
 		return err
 	}
-	h.commit(ctx)
+	h.commit(ctx) // invariant 11: everything that was read is terminal, or its partition waits
 	return h.finish(ctx)
 }
 

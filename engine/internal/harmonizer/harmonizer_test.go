@@ -79,6 +79,7 @@ func TestHarmonizer(t *testing.T) {
 			t.Errorf("chunks after the last part: %v", p.months())
 		}
 	})
+	// Invariant 13.
 	inBubble(t, "an older revision never follows a newer one", func(t *testing.T) {
 		w, p := newWorld(), &plugin{}
 		for _, revision := range []uint32{1, 2, 1} {
@@ -104,6 +105,12 @@ func TestHarmonizer(t *testing.T) {
 		}
 	})
 }
+
+// fell is the error of a call during which the plugin's process ended.
+type fell struct{ byItself bool }
+
+func (fell) Error() string    { return "signal: killed" }
+func (f fell) ByItself() bool { return f.byItself }
 
 func TestPluginFaults(t *testing.T) {
 	t.Parallel()
@@ -153,6 +160,47 @@ func TestPluginFaults(t *testing.T) {
 		}
 		if w.committed[Partition{"north", 0}] != 3 {
 			t.Errorf("committed %v", w.committed)
+		}
+	})
+	inBubble(t, "the item that the plugin crashes on twice is quarantined", func(t *testing.T) {
+		w, row, longest := three(t), 0, 0
+		p := &plugin{answer: func(_ int, b sdk.Batch[sdk.Chunk]) (sdk.Result, error) {
+			for _, c := range b.Items {
+				if c.Month == january { // the first: the worst case for the breaker
+					row++
+					longest = max(longest, row)
+					return sdk.Result{}, fell{byItself: true}
+				}
+			}
+			row = 0
+			return sdk.Result{}, nil
+		}}
+		if err := harmonize(t, w, p, sdk.Intake{}); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"north 2026-02", "north 2026-03"}; !slices.Equal(p.months(), want) {
+			t.Errorf("got %v, want %v", p.months(), want)
+		}
+		if len(w.output) != 1 || w.output[0].Header("dd-dead-reason") != "plugin_crashed" || w.committed[Partition{"north", 0}] != 3 {
+			t.Errorf("dead letters: %+v, committed %v", w.output, w.committed)
+		}
+		if longest >= 5 {
+			t.Errorf("it crashed %d times in a row: the breaker would have stopped it", longest)
+		}
+	})
+	inBubble(t, "a plugin that somebody kills costs nothing", func(t *testing.T) {
+		w := three(t)
+		p := &plugin{answer: func(call int, _ sdk.Batch[sdk.Chunk]) (sdk.Result, error) {
+			if call <= 50 {
+				return sdk.Result{}, fell{}
+			}
+			return sdk.Result{}, nil
+		}}
+		if err := harmonize(t, w, p, sdk.Intake{}); err != nil {
+			t.Fatal(err)
+		}
+		if len(p.chunks) != 3 || len(w.output) != 0 {
+			t.Errorf("chunks %v, dead letters %d", p.months(), len(w.output))
 		}
 	})
 	inBubble(t, "a target that must be mended stops the harmonizer, uncommitted", func(t *testing.T) {

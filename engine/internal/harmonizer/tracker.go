@@ -95,7 +95,7 @@ func version(c *sdk.Chunk) string {
 }
 
 // recent remembers the revisions that were handed over last, so that an older
-// one is never handed over after a newer one.
+// one is never handed over after a newer one (invariant 13).
 type recent struct {
 	revisions map[string]uint32 // by chunk and source
 	order     []string

@@ -62,6 +62,7 @@ func deliver[T any](ctx context.Context, h *Harmonizer, items []item[T], do call
 // patience with a batch that fails.
 const (
 	pluginFaults = 3  // calls that the plugin failed by its own fault, before the batch is halved
+	maxCrashes   = 2  // of the plugin's process over one batch, before its items are handed over one by one
 	itemRetries  = 10 // times that a plugin may ask for an item again
 	firstPause   = time.Second
 )
@@ -70,7 +71,7 @@ const (
 // the plugin cannot deal with is found by halving, and buried; one that the
 // plugin's store cannot take now is tried again for as long as it takes.
 func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[T]) error {
-	pause, faults := firstPause, 0
+	pause, faults, crashes := firstPause, 0, 0
 	for retries := 0; len(items) > 0; {
 		result, err := do(ctx, batch(items))
 		crash.Here(crash.Handed)
@@ -89,6 +90,17 @@ func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		var f fallen
+		if errors.As(err, &f) {
+			if f.ByItself() {
+				crashes++
+			}
+			if crashes >= maxCrashes {
+				return isolate(ctx, h, items, do, err)
+			}
+			h.Logger.Warn("the plugin's process ended; the batch is handed over again", "harmonizer", h.Name, "items", len(items), "error", err)
+			continue // the next call waits for the next process
+		}
 		fault, after, stop := classify(err)
 		if stop {
 			return err
@@ -104,6 +116,30 @@ func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[
 			return err
 		}
 		pause = min(2*pause, h.Patience)
+	}
+	return nil
+}
+
+// fallen is the error of a call during which the plugin's process ended. There
+// is another for the next call.
+type fallen interface {
+	error
+	// ByItself is false if somebody killed the process: that says nothing of
+	// what it was doing.
+	ByItself() bool
+}
+
+// isolate finds the item that the plugin crashes on. One by one, and not by
+// halves: what is innocent is done in between, so that the plugin does not
+// count as one that cannot do anything.
+func isolate[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[T], cause error) error {
+	if len(items) == 1 {
+		return h.bury(ctx, items[0].messages, "plugin_crashed", cause.Error())
+	}
+	for i := range items {
+		if err := settle(ctx, h, items[i:i+1], do); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -178,7 +214,8 @@ func (h *Harmonizer) begin(ctx context.Context, run string) error {
 	return nil
 }
 
-// persist repeats a call for as long as the plugin is not available.
+// persist repeats a call for as long as the plugin is not available, and a few
+// times where the plugin itself is at fault.
 func persist(ctx context.Context, h *Harmonizer, do func() error) error {
 	for pause, faults := firstPause, 0; ; pause = min(2*pause, h.Patience) {
 		err := do()

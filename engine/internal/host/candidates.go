@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/datadis-engine/datadis/engine/internal/pin"
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
 
@@ -25,10 +26,23 @@ const (
 	NotExecutable Status = "not-executable" // the file may not be run
 	NoManifest    Status = "no-manifest"    // and it is forbidden to ask the binary
 	Incompatible  Status = "incompatible"   // another version of the protocol
+	WrongPlatform Status = "wrong-platform" // a binary for another system or processor
+	Unpinned      Status = "unpinned"       // locked, and the lock file does not know it
+	Modified      Status = "modified"       // locked, and it is not what was pinned
+	Unsafe        Status = "unsafe"         // locked, and others may exchange it
 	Failed        Status = "failed"         // asked what it is, it did not answer
 	NotConfigured Status = "not-configured" // a binary without an instance
 	NoPlugin      Status = "no-plugin"      // an instance without its binary
 	InvalidConfig Status = "invalid-config" // an instance whose configuration is not acceptable
+	Disabled      Status = "disabled"       // an instance that its own file leaves out
+)
+
+// The statuses of an instance in a running engine, besides OK.
+const (
+	Restarting Status = "restarting"
+	Unhealthy  Status = "unhealthy"  // it says that something is missing
+	CrashLoop  Status = "crash-loop" // it fell too often and is not started any more
+	Stopped    Status = "stopped"
 )
 
 // Candidate is a file in the plugin folders.
@@ -39,6 +53,19 @@ type Candidate struct {
 	Manifest    bool                // it was read, the binary not started
 	Status      Status
 	Reason      string
+	Warnings    []string // doubts that would refuse it if the engine were locked
+
+	pinned string // its SHA-256, where the lock file has the same
+}
+
+// Refused tells whether the plugin is there and not allowed: others go on
+// without it.
+func (s Status) Refused() bool {
+	switch s { //nolint:exhaustive // the others are mistakes, or good
+	case Unpinned, Modified, Unsafe, NoManifest, Incompatible, WrongPlatform, NotExecutable, Failed:
+		return true
+	}
+	return false
 }
 
 // validName is what plugins and instances may be called; the names become parts
@@ -53,10 +80,15 @@ func (h *Host) Candidates(ctx context.Context) []Candidate {
 		list = append(list, scan(dir)...)
 	}
 	shadow(list)
+	h.trust(list)
 	var asked sync.WaitGroup
 	for i := range list {
-		if c := &list[i]; c.Status == OK {
+		c := &list[i]
+		switch {
+		case c.Status == OK:
 			asked.Go(func() { h.describe(ctx, c) })
+		case c.Name != "":
+			c.Description, _ = ReadManifest(c.Path + ".json") // for people only: nothing is started
 		}
 	}
 	asked.Wait()
@@ -109,7 +141,17 @@ func isManifest(name string, names map[string]bool) bool {
 	return ok && names[binary] && strings.HasPrefix(binary, plugin.FilePrefix)
 }
 
-// classify looks at a file without opening it.
+// classifyName is the name of the plugin whose binary is called so; "" if it is
+// none.
+func classifyName(file string) string {
+	name, ok := strings.CutPrefix(file, plugin.FilePrefix)
+	if !ok || !validName.MatchString(name) {
+		return ""
+	}
+	return name
+}
+
+// classify looks at a file without starting it.
 func classify(dir, file string) Candidate {
 	c := Candidate{Path: filepath.Join(dir, file), Status: Ignored}
 	name, ok := strings.CutPrefix(file, plugin.FilePrefix)
@@ -129,13 +171,18 @@ func classify(dir, file string) Candidate {
 		c.Name, c.Status, c.Reason = name, NotExecutable, "it may not be run; chmod +x"
 	default:
 		c.Name, c.Status = name, OK
+		if platform, err := pin.Platform(c.Path); err != nil {
+			c.Status, c.Reason = NotExecutable, "it cannot be read: "+err.Error()
+		} else if !pin.Runs(platform) {
+			c.Status, c.Reason = WrongPlatform, fmt.Sprintf("it is for %s, this is %s", platform, pin.Here)
+		}
 	}
 	return c
 }
 
 // describe finds out what a plugin is.
 func (h *Host) describe(ctx context.Context, c *Candidate) {
-	description, err := readManifest(c.Path + ".json")
+	description, err := ReadManifest(c.Path + ".json")
 	switch {
 	case err == nil:
 		c.Manifest = true
@@ -148,20 +195,22 @@ func (h *Host) describe(ctx context.Context, c *Candidate) {
 	default:
 		if description, err = h.ask(ctx, c.Path); err != nil {
 			c.Status, c.Reason = Failed, oneLine(err.Error())
+			if errors.As(err, new(*ProtocolError)) {
+				c.Status = Incompatible
+			}
 			return
 		}
 	}
 	c.Description = description
-	switch {
-	case description.Name != c.Name:
+	if description.Name != c.Name {
 		c.Status, c.Reason = Failed, fmt.Sprintf("it calls itself %q, and the file %q", description.Name, c.Name)
-	case description.Protocol != plugin.ProtocolVersion:
-		c.Status = Incompatible
-		c.Reason = fmt.Sprintf("it speaks protocol %d, the engine %d", description.Protocol, plugin.ProtocolVersion)
+	} else if !Speaks(description.Protocol) {
+		c.Status, c.Reason = Incompatible, (&ProtocolError{description.Protocol}).Error()
 	}
 }
 
-func readManifest(path string) (*plugin.Description, error) {
+// ReadManifest reads the manifest of a plugin.
+func ReadManifest(path string) (*plugin.Description, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"io"
 	"log/slog"
 	"os"
 	"sync"
@@ -17,8 +18,13 @@ type Config struct {
 	ConfigDir string
 	// Extra are instances that come from elsewhere than ConfigDir.
 	Extra []Instance
-	// Locked: a binary without a manifest is not started to ask what it is.
+	// Lock is the file that says which binaries are trusted; "": there is none.
+	Lock string
+	// Locked: only what the lock file trusts is started, and no binary is
+	// started only to ask what it is. Otherwise a difference is a warning.
 	Locked bool
+	// Limits of every process; those of an instance outweigh them.
+	Limits Limits
 
 	// Environment names the engine's variables that plugins see; they see no
 	// others.
@@ -26,6 +32,12 @@ type Config struct {
 	// LookupEnv reads the engine's environment, for Environment and for secrets
 	// given as {"env": "NAME"}; nil: [os.LookupEnv].
 	LookupEnv func(string) (string, bool)
+	// StateDir is where each instance's log and state are kept for
+	// `engine plugins logs` and `list`; "": nowhere.
+	StateDir string
+	// NewLogger makes the logger of what is kept: JSON lines, masked as the
+	// engine's own are. It is needed with StateDir.
+	NewLogger func(io.Writer) *slog.Logger
 	// RuntimeDir is where sockets and the plugins' private folders lie; "": the
 	// system's temporary folder. Its path must be short.
 	RuntimeDir string
@@ -48,8 +60,11 @@ type Timing struct {
 	BackoffFirst time.Duration // before the first restart: 1s, doubling
 	BackoffMax   time.Duration // up to 2m
 	Stable       time.Duration // of work, after which the backoff begins anew: 10m
-	Crashes      int           // within CrashWindow, after which it is not restarted: 5
+	Crashes      int           // within CrashWindow and without work, after which it is not restarted: 5
 	CrashWindow  time.Duration // 10m
+
+	Call  time.Duration // that a call to a harmonizer may take before the process counts as hung: 30m
+	Await time.Duration // that a call waits for a process that is being restarted: 15s
 
 	Drain time.Duration // for calls in flight at a stop: 10s
 	Exit  time.Duration // for the process to end by itself after that: 3s
@@ -65,7 +80,7 @@ func (t Timing) orDefault() Timing {
 		{&t.Handshake, 10 * time.Second}, {&t.SetUp, 30 * time.Second},
 		{&t.HealthInterval, 10 * time.Second}, {&t.HealthDeadline, 2 * time.Second},
 		{&t.BackoffFirst, time.Second}, {&t.BackoffMax, 2 * time.Minute}, {&t.Stable, 10 * time.Minute},
-		{&t.CrashWindow, 10 * time.Minute},
+		{&t.CrashWindow, 10 * time.Minute}, {&t.Call, 30 * time.Minute}, {&t.Await, 15 * time.Second},
 		{&t.Drain, 10 * time.Second}, {&t.Exit, 3 * time.Second}, {&t.Term, 2 * time.Second},
 	} {
 		if *d.value == 0 {
@@ -89,7 +104,9 @@ type Host struct {
 	mu     sync.Mutex
 	probed map[fileKey]probe // what binaries without a manifest answered
 
-	sweep sync.Once // removes what killed engines left behind
+	sweep  sync.Once // removes what killed engines left behind
+	copies copies
+	unkept sync.Once // says that nothing can be kept below StateDir
 }
 
 // New makes a Host. It starts nothing.
@@ -106,5 +123,5 @@ func New(config Config) *Host {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Host{config: config, log: config.Logger, probed: make(map[fileKey]probe)}
+	return &Host{config: config, log: config.Logger, probed: make(map[fileKey]probe), copies: copies{known: make(map[string]*copied)}}
 }

@@ -23,6 +23,7 @@ type Instance struct {
 	Plugin string // the name of the binary
 	File   string // that the configuration came from; "" for one made in code
 	Kinds  []plugin.Kind
+	Limits Limits // of its own; those of the Config apply where it has none
 
 	Status   Status
 	Reason   string
@@ -49,11 +50,22 @@ func (i *Instance) Plays(kind plugin.Kind) bool { return slices.Contains(i.Kinds
 // Description is what the plugin says about itself; nil where it is not known.
 func (i *Instance) Description() *plugin.Description { return i.candidate.Description }
 
+// Path is the file of the plugin; "" where there is none.
+func (i *Instance) Path() string { return i.candidate.Path }
+
+// LimitsOver are the limits of the instance's process, given those of all.
+func (i *Instance) LimitsOver(all Limits) Limits { return i.Limits.over(all) }
+
+// Warnings are doubts about the plugin that do not keep it from being started.
+func (i *Instance) Warnings() []string { return i.candidate.Warnings }
+
 // Problem is why an instance cannot be used.
 type Problem struct {
 	Instance string
 	File     string
-	Path     string // JSON pointer into the file, "" for the whole
+	Status   Status        // of the instance
+	Kinds    []plugin.Kind // of its plugin, where that is known
+	Path     string        // JSON pointer into the file, "" for the whole
 	Message  string
 }
 
@@ -79,11 +91,12 @@ func (h *Host) Instances(ctx context.Context) ([]Instance, []Problem) {
 		switch {
 		case in.Status == OK:
 			usable = append(usable, in)
+		case in.Status == Disabled:
 		case len(in.Problems) == 0:
-			problems = append(problems, Problem{Instance: in.Name, File: in.File, Message: in.Reason})
+			problems = append(problems, Problem{Instance: in.Name, File: in.File, Status: in.Status, Kinds: in.Kinds, Message: in.Reason})
 		}
 		for _, p := range in.Problems {
-			problems = append(problems, Problem{Instance: in.Name, File: in.File, Path: p.Path, Message: p.Message})
+			problems = append(problems, Problem{Instance: in.Name, File: in.File, Status: in.Status, Kinds: in.Kinds, Path: p.Path, Message: p.Message})
 		}
 	}
 	return usable, problems
@@ -211,15 +224,37 @@ func (i *Instance) read() error {
 	if err != nil {
 		return err
 	}
+	delete(tree, "$schema") // for editors
 	if named, ok := tree["plugin"]; ok {
-		i.Plugin, ok = named.(string)
-		if !ok || !validName.MatchString(i.Plugin) {
-			return errors.New(`/plugin: want the name of a plugin, such as "file"`)
-		}
 		delete(tree, "plugin")
+		if err := i.take(named); err != nil {
+			return err
+		}
 	}
 	i.config, err = json.Marshal(tree)
 	return err
+}
+
+// take reads what the file says to the engine.
+func (i *Instance) take(value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	o, err := parseOwn(text)
+	if err != nil {
+		return err
+	}
+	if o.Name != "" {
+		i.Plugin = o.Name
+	}
+	if i.Limits, err = o.Limits.parse(); err != nil {
+		return err
+	}
+	if o.Disabled {
+		i.Status, i.Reason = Disabled, "its file says so"
+	}
+	return nil
 }
 
 // decodeObject keeps numbers as they are written.

@@ -109,7 +109,7 @@ func TestListingStartsOnlyWhatHasNoManifest(t *testing.T) {
 	if took := time.Since(began); took >= 9*time.Second {
 		t.Errorf("took %v: the plugin with the manifest was started", took)
 	}
-	w.config.Locked = true
+	w.lock("hang", "good")
 	for _, c := range New(w.config).Candidates(t.Context()) {
 		if want := map[string]Status{"hang": OK, "good": NoManifest}[c.Name]; c.Status != want {
 			t.Errorf("locked: %s is %s", c.Name, c.Status)

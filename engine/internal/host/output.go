@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -27,8 +28,9 @@ type output struct {
 	shaken    bool // used by the pump of stdout only
 
 	mu      sync.Mutex
+	version int      // of the protocol, as the handshake says
 	printed []string // before the handshake
-	tail    []string // the last lines of stderr
+	tail    []string // the last lines
 	trace   bool     // a stack trace is being written: it goes into the tail only
 }
 
@@ -38,7 +40,7 @@ func newOutput(log *slog.Logger, redact *strings.Replacer) *output {
 }
 
 // handshakeLine is what the library waits for on stdout.
-var handshakeLine = regexp.MustCompile(`^\d+\|\d+\|(unix|tcp)\|[^|]+\|grpc(\||$)`)
+var handshakeLine = regexp.MustCompile(`^\d+\|(\d+)\|(unix|tcp)\|[^|]+\|grpc(\||$)`)
 
 // pump reads both outputs until they end.
 func (o *output) pump(stdout, stderr io.Reader) {
@@ -53,8 +55,11 @@ func (o *output) end() { _ = o.line.Close() } // it never fails
 
 // stdout passes the handshake on. Everything else is a stray print.
 func (o *output) stdout(text string) {
-	if !o.shaken && handshakeLine.MatchString(text) {
+	if parts := handshakeLine.FindStringSubmatch(text); parts != nil && !o.shaken {
 		o.shaken = true
+		o.mu.Lock()
+		o.version, _ = strconv.Atoi(parts[1]) // what is too large stays at the largest
+		o.mu.Unlock()
 		// The reader is gone if the library has given up.
 		_, _ = io.WriteString(o.line, text+"\n")
 		return
@@ -66,19 +71,29 @@ func (o *output) stdout(text string) {
 			o.printed = append(o.printed, text)
 		}
 		o.mu.Unlock()
+	} else {
+		o.remember(text)
 	}
-	o.stray(text, "stdout")
+	o.warn(text, "stdout")
 }
 
-// stray logs what nobody meant for a log.
+// stray takes a line that the library brought: what is printed while a plugin
+// serves.
 func (o *output) stray(text, stream string) {
-	o.log.Warn(strings.ToValidUTF8(o.redact.Replace(text), "?"), "unstructured", true, "stream", stream)
+	text = o.redact.Replace(text)
+	o.remember(text)
+	o.warn(text, stream)
 }
 
-// stderr logs a line as what it says it is.
-func (o *output) stderr(text string) {
-	text = o.redact.Replace(text)
+// warn logs what nobody meant for a log.
+func (o *output) warn(text, stream string) {
+	o.log.Warn(strings.ToValidUTF8(text, "?"), "unstructured", true, "stream", stream)
+}
+
+// remember keeps a line for a report, and tells whether it is part of a trace.
+func (o *output) remember(text string) (trace bool) {
 	o.mu.Lock()
+	defer o.mu.Unlock()
 	o.tail = append(o.tail, text)
 	// Of a panic the first lines tell, and the runtime says nothing after it.
 	if len(o.tail) > tailSize && !o.trace {
@@ -86,9 +101,13 @@ func (o *output) stderr(text string) {
 	}
 	o.tail = o.tail[:min(len(o.tail), 2*tailSize)]
 	o.trace = o.trace || startsTrace(text)
-	trace := o.trace
-	o.mu.Unlock()
-	if trace {
+	return o.trace
+}
+
+// stderr logs a line as what it says it is.
+func (o *output) stderr(text string) {
+	text = o.redact.Replace(text)
+	if o.remember(text) {
 		return // it is told once, when the process has ended
 	}
 	level, message, attrs := parseLine(text, o.redact)
@@ -106,6 +125,31 @@ func (o *output) said() (printed, last string) {
 	defer o.mu.Unlock()
 	return cut(strings.Join(o.printed, " / ")), cut(o.lastWords())
 }
+
+// protocol is the version that the handshake named, if there was one.
+func (o *output) protocol() (int, bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.version, o.version != 0
+}
+
+// last are the last lines of stderr before the trace, if there is one.
+func (o *output) last() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	lines := make([]string, 0, shownLines)
+	for _, line := range o.tail {
+		if startsTrace(line) {
+			break
+		}
+		_, message, _ := parseLine(line, o.redact)
+		lines = append(lines, cut(message))
+	}
+	return lines[max(0, len(lines)-shownLines):]
+}
+
+// shownLines is how many of the last lines a report shows.
+const shownLines = 10
 
 // stack is the trace that the process ended with, "" if it did not.
 func (o *output) stack() string {

@@ -55,7 +55,16 @@ func (h *Host) newPrivateDir() (*privateDir, error) {
 }
 
 func (d *privateDir) remove() error {
-	return errors.Join(os.RemoveAll(d.path), d.lock.Close())
+	return errors.Join(removeAll(d.path), d.lock.Close())
+}
+
+// removeAll removes a folder, and those in it that nobody may write to.
+func removeAll(dir string) error {
+	copies, _ := filepath.Glob(filepath.Join(dir, "sha256-*")) // the pattern is good
+	for _, one := range copies {
+		_ = os.Chmod(one, 0o700) // else RemoveAll says what is wrong
+	}
+	return os.RemoveAll(dir)
 }
 
 // sweep removes the folders of engines that were killed. What cannot be removed
@@ -67,7 +76,7 @@ func sweep(base string) {
 	}
 	for _, dir := range dirs {
 		if abandoned(dir) {
-			_ = os.RemoveAll(dir)
+			_ = removeAll(dir)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (h *Host) ask(ctx context.Context, path string) (*plugin.Description, error
 func (h *Host) askProcess(ctx context.Context, path string) (*plugin.Description, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, h.config.Timing.Handshake, errNoAnswer)
 	defer cancel()
-	p, err := h.startProcess(ctx, processConfig{path: path, log: slog.New(slog.DiscardHandler)})
+	p, err := h.startProcess(ctx, processConfig{path: path, log: slog.New(slog.DiscardHandler), limits: h.config.Limits})
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -27,6 +30,7 @@ type processConfig struct {
 	allowed []string              // names of the variables that it may see
 	secrets map[string]sdk.Secret // that must not show in what it writes
 	log     *slog.Logger
+	limits  Limits
 }
 
 // process is a plugin's process that has shaken hands.
@@ -37,6 +41,7 @@ type process struct {
 	lib    *goplugin.Client
 	timing Timing
 	calls  sync.WaitGroup // in flight; none begins once the process is out of use
+	worked atomic.Bool    // a call of a role succeeded
 }
 
 // startProcess starts a binary and waits for its handshake, or for the context
@@ -50,21 +55,21 @@ func (h *Host) startProcess(ctx context.Context, c processConfig) (*process, err
 	if err != nil {
 		return nil, errors.Join(err, dir.remove())
 	}
-	child := newChild(c.path, dir.path, newOutput(c.log, newRedactor(c.secrets)))
-	environment := h.environment(c.allowed, dir.path, text)
+	child := newChild(c, dir.path, newOutput(c.log, newRedactor(c.secrets)))
+	environment := append(h.environment(c.allowed, dir.path, text), c.limits.environment()...)
 	p := &process{dir: dir, child: child, timing: h.config.Timing}
 	p.lib = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig: goplugin.HandshakeConfig{
 			ProtocolVersion: plugin.ProtocolVersion, MagicCookieKey: plugin.MagicCookieKey, MagicCookieValue: plugin.MagicCookieValue,
 		},
-		VersionedPlugins: map[int]goplugin.PluginSet{plugin.ProtocolVersion: {roleName: connection{}}},
+		VersionedPlugins: services(),
 		AllowedProtocols: []goplugin.Protocol{goplugin.ProtocolGRPC},
 		RunnerFunc: func(_ hclog.Logger, cmd *exec.Cmd, _ string) (runner.Runner, error) {
 			child.cmd.Env = append(environment, cmd.Env...)
 			return child, nil
 		},
 		SkipHostEnv:      true,
-		StartTimeout:     h.config.Timing.Handshake,
+		StartTimeout:     h.config.Timing.Handshake + time.Minute, // shake is the one to give up
 		TLSConfig:        &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12, ServerName: "localhost"},
 		GRPCDialOptions:  append(plugin.DialOptions(), h.config.DialOptions...),
 		UnixSocketConfig: &goplugin.UnixSocketConfig{TempDir: dir.path},
@@ -73,8 +78,15 @@ func (h *Host) startProcess(ctx context.Context, c processConfig) (*process, err
 		SyncStderr:       stray{child.output, "stderr"},
 	})
 	if err := p.shake(ctx); err != nil {
+		if p.child.started() {
+			p.awaitExit(time.Second) // it has ended, or the library has ended it
+		}
 		p.kill()
-		return nil, p.failedStart(err)
+		err = p.failedStart(err)
+		if _, shaken := child.output.protocol(); !shaken && child.started() && child.killedFromOutside() {
+			err = killedError{err}
+		}
+		return nil, err
 	}
 	return p, nil
 }
@@ -124,7 +136,7 @@ func (p *process) shake(ctx context.Context) error {
 		p.client, _ = r.client.(*plugin.Client)
 		return nil
 	case <-ctx.Done():
-		p.child.signal(syscall.SIGKILL)
+		p.child.condemn("there was no handshake")
 		<-done
 		return context.Cause(ctx)
 	}
@@ -136,7 +148,13 @@ func (p *process) failedStart(err error) error {
 		return err
 	}
 	if !p.child.started() {
+		if errors.Is(err, fs.ErrPermission) {
+			err = fmt.Errorf("%w; is its folder mounted noexec? Private copies lie below TMPDIR", err)
+		}
 		return fmt.Errorf("it cannot be started: %w", err)
+	}
+	if version, ok := p.child.output.protocol(); ok && !slices.Contains(protocols, version) {
+		return &ProtocolError{version}
 	}
 	printed, last := p.child.output.said()
 	var text string
@@ -159,23 +177,40 @@ func (p *process) failedStart(err error) error {
 	return errors.New(text)
 }
 
+// over tells whether the process has ended. The end of a process is seen a
+// little later than that of its connection.
+func (p *process) over() bool {
+	return p.awaitExit(endSeen)
+}
+
+const endSeen = 50 * time.Millisecond
+
+// killedError is of a start during which somebody killed the process.
+type killedError struct{ error }
+
+// Unwrap gives the cause.
+func (e killedError) Unwrap() error { return e.error }
+
 // explain adds to the error of a call how the process ended, if it did.
 func (p *process) explain(err error) error {
-	select {
-	case <-p.child.exited:
-	case <-time.After(50 * time.Millisecond): // the end of a process is seen a little later than that of its connection
+	if !p.over() {
 		return err
 	}
-	text := p.child.ended()
+	return p.fell(err).why
+}
+
+// fell describes the end of the process, which is over.
+func (p *process) fell(err error) fall {
+	text := p.child.explainEnd()
 	if _, last := p.child.output.said(); last != "" {
 		text += fmt.Sprintf(", its last words: %q", last)
 	}
-	return fmt.Errorf("%w; %s", err, text)
+	return fall{process: p, why: fmt.Errorf("%w; %s", err, text), outside: p.child.killedFromOutside()}
 }
 
 // kill ends the process and all that it started, at once, and cleans up.
 func (p *process) kill() {
-	p.child.signal(syscall.SIGKILL)
+	p.child.condemn("it was to stop")
 	if p.child.started() {
 		<-p.child.exited // SIGKILL cannot be ignored
 	}

@@ -3,6 +3,7 @@ package host
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,7 +52,7 @@ func TestWhyThereIsNoHandshake(t *testing.T) {
 	w.config.Timing.Handshake = 2 * time.Second
 	reasons := make(map[string]string)
 	for _, c := range New(w.config).Candidates(t.Context()) {
-		if c.Status != Failed {
+		if want := map[bool]Status{true: Incompatible, false: Failed}[c.Name == "future"]; c.Status != want {
 			t.Errorf("%s is %s", c.Name, c.Status)
 		}
 		reasons[c.Name] = c.Reason
@@ -61,7 +62,7 @@ func TestWhyThereIsNoHandshake(t *testing.T) {
 		"frozen":  {"no handshake in 2 s"},
 		"rubbish": {"<html>404 page not found</html>"},
 		"exit":    {"exit status 3", "cannot find libfoo.so"},
-		"future":  {"99"},
+		"future":  {"it speaks protocol 99, this engine speaks 1; install a newer engine"},
 		"script":  {"cannot be started", "no such file"},
 		"page":    {"exec format error"},
 	} {
@@ -324,15 +325,27 @@ func beEngine(dir string) int {
 		return 1
 	}
 	text, err := ask(ctx, r, "pid")
-	if err != nil {
+	child, childErr := ask(ctx, r, "child")
+	if err != nil || childErr != nil {
 		return 1
 	}
-	os.Stdout.WriteString(text + "\n")
+	os.Stdout.WriteString(text + " " + child + "\n")
 	select {}
 }
 
 func TestNoPluginOutlivesAKilledEngine(t *testing.T) {
 	t.Parallel()
+	for name, frozen := range map[string]bool{"that works": false, "that is frozen": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			killTheEngine(t, frozen)
+		})
+	}
+}
+
+// killTheEngine kills one whose plugin has started a process of its own.
+func killTheEngine(t *testing.T, frozen bool) {
+	t.Helper()
 	w := newWorld(t, "good")
 	engine := exec.Command(os.Args[0])
 	engine.Env = append(os.Environ(), engineKey+"="+w.bin, engineKey+"_RUN="+w.config.RuntimeDir)
@@ -345,18 +358,25 @@ func TestNoPluginOutlivesAKilledEngine(t *testing.T) {
 	}
 	said := ""
 	lines(&firstLine{out}, func(line string) { said = line })
-	pid, err := strconv.Atoi(said)
-	if err != nil {
+	var pid, child int
+	if _, err := fmt.Sscan(said, &pid, &child); err != nil {
 		t.Fatalf("the engine said %q", said)
 	}
-	if gone(pid) {
-		t.Fatal("the plugin does not run")
+	if gone(pid) || gone(child) {
+		t.Fatal("the plugin does not run, or not what it started")
+	}
+	if frozen {
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := engine.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
 	_ = engine.Wait() // it was killed
-	eventually(t, "the plugin is gone", func() bool { return gone(pid) })
+	killed := time.Now()
+	eventually(t, "the plugin and its child are gone", func() bool { return gone(pid) && gone(child) })
+	t.Logf("both were gone after %s", time.Since(killed).Round(time.Millisecond))
 
 	// The next engine removes what the killed one left.
 	dirs, err := filepath.Glob(filepath.Join(w.config.RuntimeDir, dirPattern))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"runtime"
@@ -20,24 +21,29 @@ import (
 // would get wrong: the environment, stdin, and both outputs.
 type childRunner struct {
 	cmd    *exec.Cmd
+	limits Limits
+	log    *slog.Logger
 	output *output
 	exited chan struct{} // closed once the process has been reaped
 	err    error         // of its end; read after exited
+	// oomKills is how often the kernel had run out of memory before.
+	oomKills int64
 
-	mu     sync.Mutex // guards what is below
-	pid    int        // 0 before it is started
-	stdin  io.Closer  // its closing tells the plugin that the engine is gone
-	doomed bool       // killed before it was started
+	mu      sync.Mutex // guards what is below
+	pid     int        // 0 before it is started
+	stdin   io.Closer  // its closing tells the plugin that the engine is gone
+	doomed  bool       // killed before it was started
+	verdict string     // why the engine killed it, "" if it did not
 }
 
 var _ runner.Runner = (*childRunner)(nil)
 
 // newChild prepares a process; Start starts it.
-func newChild(path, dir string, out *output) *childRunner {
-	cmd := exec.Command(path)
+func newChild(c processConfig, dir string, out *output) *childRunner {
+	cmd := exec.Command(c.path)
 	cmd.Dir = dir
 	cmd.SysProcAttr = childAttributes()
-	return &childRunner{cmd: cmd, output: out, exited: make(chan struct{})}
+	return &childRunner{cmd: cmd, limits: c.limits, log: c.log, output: out, exited: make(chan struct{}), oomKills: oomKills()}
 }
 
 // Start implements runner.Runner. The goroutine that starts the process keeps
@@ -82,10 +88,17 @@ func (c *childRunner) launch(stdin io.Closer) error {
 	if c.doomed {
 		return errors.Join(errDoomed, stdin.Close())
 	}
+	limited := c.limits.niceThread() // this thread starts nothing else
 	if err := c.cmd.Start(); err != nil {
 		return err
 	}
 	c.pid, c.stdin = c.cmd.Process.Pid, stdin
+	if err := errors.Join(limited, c.limits.apply(c.pid)); err != nil {
+		c.log.Warn("plugin runs without some of its limits", "error", err)
+	}
+	if err := theMinder.watch(c.pid); err != nil {
+		c.log.Warn("what a plugin starts may outlive a killed engine", "error", err)
+	}
 	return nil
 }
 
@@ -115,6 +128,7 @@ const lastOutput = time.Second
 func (c *childRunner) reap(pumped <-chan struct{}, outputs ...io.Closer) {
 	c.err = c.cmd.Wait()
 	signalGroup(c.number(), syscall.SIGKILL)
+	theMinder.forget(c.number())
 	timer := time.NewTimer(lastOutput)
 	defer timer.Stop()
 	select {
@@ -158,6 +172,27 @@ func (c *childRunner) signal(s syscall.Signal) {
 	default:
 		signalGroup(c.pid, s)
 	}
+}
+
+// condemn kills the process, and keeps the reason for who asks.
+func (c *childRunner) condemn(why string) {
+	c.mu.Lock()
+	select {
+	case <-c.exited: // it needed none
+	default:
+		if c.verdict == "" {
+			c.verdict = why
+		}
+	}
+	c.mu.Unlock()
+	c.signal(syscall.SIGKILL)
+}
+
+// condemned is why the engine killed the process; "" if it did not.
+func (c *childRunner) condemned() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.verdict
 }
 
 // ended says how the process ended; "" while it runs.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -27,12 +26,30 @@ type Running struct {
 
 	kinds []plugin.Kind // that are wanted; none: all
 
+	path    string   // of the file that is started
+	private *copied  // it, where it is a copy
+	journal *journal // nil where nothing is kept
+	board   *board   // nil where nothing is kept
+
 	mu       sync.Mutex
-	process  *process  // nil while there is none
-	down     string    // why
-	next     time.Time // when it is tried again; zero: not any more
+	process  *process      // nil while there is none
+	down     string        // why
+	next     time.Time     // when it is tried again; zero: not any more
+	missing  string        // what the plugin says that it misses
+	closed   bool          // it was stopped
+	changed  chan struct{} // closed at the next change of these
 	setup    plugin.Setup
 	restarts int
+}
+
+// set changes the state, and tells those who wait for that.
+func (r *Running) set(change func()) {
+	r.mu.Lock()
+	change()
+	close(r.changed)
+	r.changed = make(chan struct{})
+	r.mu.Unlock()
+	r.told()
 }
 
 // Start starts an instance, for the given roles or for all that it plays: it
@@ -53,21 +70,47 @@ func (h *Host) Start(ctx context.Context, in Instance, kinds ...plugin.Kind) (*R
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Running{
 		host: h, instance: in, settings: settings, kinds: kinds, stop: stop, stopped: make(chan struct{}),
-		log: h.log.With("plugin", in.Plugin, "instance", in.Name),
+		changed: make(chan struct{}), log: h.log.With("plugin", in.Plugin, "instance", in.Name),
 	}
-	p, err := r.start(ctx)
+	for _, warning := range in.Warnings() {
+		r.log.Warn("plugin is not to be trusted blindly", "problem", warning)
+	}
+	r.keep()
+	p, err := r.first(ctx)
 	if err != nil {
+		r.log.Error("plugin does not start", "error", err)
 		stop()
+		r.unkeep()
 		return nil, fmt.Errorf("instance %s: %w", in.Name, err)
 	}
 	go r.supervise(life, p)
 	return r, nil
 }
 
+// first starts the first process, of the binary that later ones will be of too.
+func (r *Running) first(ctx context.Context) (*process, error) {
+	var err error
+	if r.path, r.private, err = r.host.runnable(&r.instance.candidate); err != nil {
+		return nil, err
+	}
+	for attempt := 1; ; attempt++ {
+		p, err := r.start(ctx)
+		if err == nil || attempt == firstAttempts || !errors.As(err, new(killedError)) {
+			return p, err
+		}
+		r.log.Warn("plugin was killed by somebody else while it started", "error", err)
+	}
+}
+
+// firstAttempts is how often a first start is tried where somebody kills the
+// process meanwhile.
+const firstAttempts = 3
+
 // start brings a process up to its work.
 func (r *Running) start(ctx context.Context) (*process, error) {
 	p, err := r.host.startProcess(ctx, processConfig{
-		path: r.instance.candidate.Path, allowed: r.host.config.Environment, secrets: r.settings.Secrets, log: r.log,
+		path: r.path, allowed: r.host.config.Environment, secrets: r.settings.Secrets, log: r.log,
+		limits: r.instance.Limits.over(r.host.config.Limits),
 	})
 	if err != nil {
 		return nil, err
@@ -76,13 +119,16 @@ func (r *Running) start(ctx context.Context) (*process, error) {
 	defer cancel()
 	setup, err := r.configure(ctx, p)
 	if err != nil {
-		err = p.explain(err)
+		if p.over() {
+			f := p.fell(err)
+			if err = f.why; f.outside {
+				err = killedError{err}
+			}
+		}
 		p.kill()
 		return nil, err
 	}
-	r.mu.Lock()
-	r.process, r.setup, r.down, r.next = p, setup, "", time.Time{}
-	r.mu.Unlock()
+	r.set(func() { r.process, r.setup, r.down, r.next, r.missing = p, setup, "", time.Time{}, "" })
 	return p, nil
 }
 
@@ -120,163 +166,15 @@ func (e *ConfigError) Error() string { return "configuration: " + summarize(e.Pr
 func (e *ConfigError) List() []Problem {
 	list := make([]Problem, len(e.Problems))
 	for i, p := range e.Problems {
-		list[i] = Problem{Instance: e.Instance, File: e.File, Path: p.Path, Message: p.Message}
+		list[i] = Problem{Instance: e.Instance, File: e.File, Status: InvalidConfig, Path: p.Path, Message: p.Message}
 	}
 	return list
-}
-
-// supervise watches the process, and replaces it when it ends, until the
-// context does.
-func (r *Running) supervise(ctx context.Context, p *process) {
-	defer close(r.stopped)
-	var crashes []time.Time
-	backoff := r.host.config.Timing.BackoffFirst
-	for p != nil {
-		began := time.Now()
-		if !r.watch(ctx, p) { // told to stop
-			r.mu.Lock()
-			r.process, r.down = nil, "it was stopped"
-			r.mu.Unlock()
-			p.stop(context.WithoutCancel(ctx))
-			return
-		}
-		crashes = append(crashes, time.Now())
-		if time.Since(began) >= r.host.config.Timing.Stable {
-			backoff = r.host.config.Timing.BackoffFirst
-		}
-		p = r.restart(ctx, &crashes, &backoff)
-	}
-}
-
-// watch returns true when the process has to be replaced, false when the
-// context ended.
-func (r *Running) watch(ctx context.Context, p *process) bool {
-	t := r.host.config.Timing
-	ticker := time.NewTicker(t.HealthInterval)
-	defer ticker.Stop()
-	misses, missing := 0, ""
-	for {
-		select {
-		case <-ctx.Done():
-			return false
-		case <-p.child.exited:
-			r.fell(p, p.explain(errors.New("the process is gone")))
-			return true
-		case <-ticker.C:
-		}
-		check, cancel := context.WithTimeout(ctx, t.HealthDeadline)
-		problem, err := p.client.CheckHealth(check)
-		cancel()
-		if err == nil {
-			misses = 0
-			if problem != missing {
-				r.tellHealth(problem)
-				missing = problem
-			}
-			continue
-		}
-		if misses++; misses >= t.HealthMisses && ctx.Err() == nil {
-			r.fell(p, fmt.Errorf("it did not answer %d times in a row", misses))
-			return true
-		}
-	}
-}
-
-// tellHealth logs a change of what the plugin says that it misses.
-func (r *Running) tellHealth(problem string) {
-	if problem == "" {
-		r.log.Info("plugin has what it needs again")
-		return
-	}
-	r.log.Warn("plugin says that something is missing", "problem", problem)
-}
-
-// fell takes a process out of use.
-func (r *Running) fell(p *process, why error) {
-	r.mu.Lock()
-	r.process, r.down = nil, oneLine(why.Error())
-	r.next = time.Now().Add(r.host.config.Timing.BackoffFirst)
-	r.mu.Unlock()
-	p.kill()
-	attributes := []any{"error", why}
-	if stack := p.child.output.stack(); stack != "" {
-		attributes = append(attributes, "stack", stack)
-	}
-	r.log.Error("plugin fell", attributes...)
-}
-
-// restart starts another process, after a pause. It returns nil when the
-// context ended, or when the plugin falls so often that it is no use.
-func (r *Running) restart(ctx context.Context, crashes *[]time.Time, backoff *time.Duration) *process {
-	t := r.host.config.Timing
-	for {
-		*crashes = slices.DeleteFunc(*crashes, func(at time.Time) bool { return time.Since(at) >= t.CrashWindow })
-		if len(*crashes) >= t.Crashes {
-			r.giveUp(len(*crashes))
-			return nil
-		}
-		pause := *backoff/2 + rand.N(*backoff)
-		*backoff = min(2**backoff, t.BackoffMax)
-		if !r.rest(ctx, pause) {
-			return nil
-		}
-		p, err := r.start(ctx)
-		if err == nil {
-			r.log.Info("plugin started again")
-			return p
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		r.log.Error("plugin does not start", "error", err)
-		*crashes = append(*crashes, time.Now())
-	}
-}
-
-// rest waits for the next attempt, and tells whether there is to be one.
-func (r *Running) rest(ctx context.Context, pause time.Duration) bool {
-	r.mu.Lock()
-	r.next = time.Now().Add(pause)
-	r.restarts++
-	r.mu.Unlock()
-	timer := time.NewTimer(pause)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// giveUp leaves the plugin down until somebody mends it.
-func (r *Running) giveUp(times int) {
-	window := r.host.config.Timing.CrashWindow
-	r.mu.Lock()
-	r.down = fmt.Sprintf("crash-loop: it fell %d times in %s; last: %s", times, window, r.down)
-	r.next = time.Time{}
-	r.mu.Unlock()
-	r.log.Error("plugin falls too often; it is not started any more", "times", times, "within", window)
 }
 
 // Close drains the plugin and ends its process. It may be called again.
 func (r *Running) Close() {
 	r.stop()
 	<-r.stopped
-}
-
-// State is how a Running is, for people.
-type State struct {
-	Up       bool
-	Reason   string // why it is not up
-	Restarts int    // attempts since Start
-}
-
-// State is how the plugin is now.
-func (r *Running) State() State {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return State{Up: r.process != nil, Reason: r.down, Restarts: r.restarts}
 }
 
 // Plays tells whether the instance was started for the role, and plays it.
@@ -286,6 +184,17 @@ func (r *Running) Plays(kind plugin.Kind) bool {
 
 // Name is the instance's name.
 func (r *Running) Name() string { return r.instance.Name }
+
+// Plugin is the name of the plugin that the instance is of.
+func (r *Running) Plugin() string { return r.instance.Plugin }
+
+// Version is the plugin's; "" if it was not asked.
+func (r *Running) Version() string {
+	if d := r.instance.candidate.Description; d != nil {
+		return d.Version
+	}
+	return ""
+}
 
 // Route is where a source's time series go.
 func (r *Running) Route() sdk.Route {

@@ -218,3 +218,8 @@ func (b *logBook) find(message string) map[string]any {
 	}
 	return nil
 }
+
+// count is how many lines have the message.
+func (b *logBook) count(message string) int {
+	return strings.Count(b.String(), `"msg":"`+message+`"`)
+}

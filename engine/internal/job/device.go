@@ -14,6 +14,9 @@ import (
 // all.
 type Device struct {
 	Accesses []Access `json:"accesses"` // the first is asked first
+	// Again says that the supply was a dead letter and is to be tried again:
+	// every incomplete chunk is asked for, tries left or not.
+	Again bool `json:"again,omitempty"`
 }
 
 // Access is one account's view of a supply.
@@ -75,8 +78,8 @@ func DecodeDevice(body []byte) (Device, error) {
 
 // UniteDevice is the body of a supply that was queued before as current (nil
 // if it was not), with another account's access added, and the login that is
-// to ask for it.
-func UniteDevice(current []byte, add Access) (body []byte, login string, err error) {
+// to ask for it. Again marks it as Device.Again says.
+func UniteDevice(current []byte, add Access, again bool) (body []byte, login string, err error) {
 	var device Device
 	if current != nil {
 		if device, err = DecodeDevice(current); err != nil {
@@ -84,6 +87,7 @@ func UniteDevice(current []byte, add Access) (body []byte, login string, err err
 		}
 	}
 	device.Unite(add)
+	device.Again = device.Again || again
 	body, err = device.Encode()
 	return body, device.Accesses[0].Login, err
 }

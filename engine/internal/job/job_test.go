@@ -126,18 +126,18 @@ func TestWants(t *testing.T) {
 func TestUniteDevice(t *testing.T) {
 	t.Parallel()
 	first := someDevice().Accesses[0]
-	body, login, err := UniteDevice(nil, first)
+	body, login, err := UniteDevice(nil, first, false)
 	if err != nil || login != "l1" {
 		t.Fatalf("first access: login %q, %v", login, err)
 	}
 	again := first
 	again.Sources = []string{"south"}
-	if body, _, err = UniteDevice(body, again); err != nil {
+	if body, _, err = UniteDevice(body, again, true); err != nil {
 		t.Fatal(err)
 	}
 	second := first
 	second.Account, second.Login, second.Sources = "a2", "l2", []string{"west"}
-	body, login, err = UniteDevice(body, second)
+	body, login, err = UniteDevice(body, second, false)
 	if err != nil || login != "l1" {
 		t.Fatalf("second account: login %q, %v; the first one goes on asking", login, err)
 	}
@@ -147,6 +147,9 @@ func TestUniteDevice(t *testing.T) {
 	}
 	if len(device.Accesses) != 2 || !slices.Equal(device.Sources(), []string{"north", "south", "west"}) {
 		t.Errorf("accesses %d, sources %v", len(device.Accesses), device.Sources())
+	}
+	if !device.Again {
+		t.Error("a supply to be tried again forgot it when another account was added")
 	}
 	if device.ID() != "ES0031000000000001BJ" {
 		t.Errorf("id %s", device.ID())

@@ -23,6 +23,11 @@ type User struct {
 // are two items.
 func (u User) ID() string { return u.Login + "." + u.Account }
 
+// Listing names the last good listing of the account's supplies. A user name
+// with two passwords is two logins, and the one that is rejected must not end
+// what the other sees.
+func (u User) Listing() string { return u.Account + "." + u.Login[:min(8, len(u.Login))] }
+
 // Want says which supplies of an account a source wants.
 type Want struct {
 	Source string     `json:"source"`

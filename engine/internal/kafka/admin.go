@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/confluentinc/confluent-kafka-go/v2/kafka"
 )
@@ -38,6 +39,15 @@ func NewAdmin(ctx context.Context, c Config, log *slog.Logger) (*Admin, error) {
 func (a *Admin) Close() {
 	a.client.Close()
 	a.logs.stop()
+}
+
+// Ping asks the broker for what it knows of a topic, which need not exist: it
+// fails if no broker answers in that time.
+func (a *Admin) Ping(topic string, patience time.Duration) error {
+	if _, err := a.client.GetMetadata(&topic, false, int(patience.Milliseconds())); err != nil {
+		return fmt.Errorf("kafka does not answer: %w", err)
+	}
+	return nil
 }
 
 // TopicSpec is what a topic must be like. Partitions, replication and config
@@ -106,6 +116,10 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		case kafka.ErrTopicAlreadyExists:
 			there, existing = append(there, spec), append(existing, spec)
 		default:
+			if a.forbidden(ctx, result) { // to create it, and it need not be
+				existing = append(existing, spec)
+				continue
+			}
 			problems = append(problems, fmt.Errorf("kafka: create topic %s: %w", result.Topic, explain(result.Error)))
 		}
 	}
@@ -116,6 +130,17 @@ func (a *Admin) EnsureTopics(ctx context.Context, specs []TopicSpec) error {
 		problems = append(problems, err)
 	}
 	return errors.Join(problems...)
+}
+
+// forbidden tells whether this user may not create the topic, but may use it as
+// somebody else has created it.
+func (a *Admin) forbidden(ctx context.Context, result kafka.TopicResult) bool {
+	code := result.Error.Code()
+	if code != kafka.ErrTopicAuthorizationFailed && code != kafka.ErrClusterAuthorizationFailed {
+		return false
+	}
+	_, err := a.endOffsets(ctx, []string{result.Topic})
+	return err == nil
 }
 
 // checkPolicies compares the cleanup policies of topics with those they should

@@ -39,6 +39,8 @@ type Publisher struct {
 	closed   chan struct{}
 	sending  sync.RWMutex // held to close; read-held to use the producer
 
+	watch Watch
+
 	mu    sync.Mutex    // guards the rest
 	room  chan struct{} // closed, and renewed, at each delivery report
 	fatal error
@@ -65,6 +67,20 @@ func publishing() kafka.ConfigMap {
 		"partitioner": "consistent_random",
 	}
 }
+
+// Watch is told of what a Publisher does; what is nil is not told. Its functions
+// are called by many goroutines at once, and must be quick.
+type Watch struct {
+	// Delivered tells how many messages were published together, how long the
+	// broker took to confirm them, and what went wrong.
+	Delivered func(messages int, took time.Duration, err error)
+	// Queued tells how many bytes of keys and values came to wait for the
+	// broker, or, negative, wait no more.
+	Queued func(bytes int)
+}
+
+// Watch sets who is told. Call it before anything is published.
+func (p *Publisher) Watch(w Watch) { p.watch = w }
 
 // NewPublisher connects in the background: an unreachable broker shows in the
 // log, and in Publish when its time is up. Close it.
@@ -114,10 +130,32 @@ type receipt struct {
 // After an error some of the messages may have been, or may yet be, delivered:
 // publish all of them again. Errors that say more are [ErrFatal], [ErrTooLarge]
 // and [ErrClosed].
-func (p *Publisher) Publish(ctx context.Context, messages []envelope.Message) ([]Location, error) {
+func (p *Publisher) Publish(ctx context.Context, messages []envelope.Message) (_ []Location, err error) {
 	if len(messages) == 0 {
 		return nil, nil
 	}
+	if p.watch.Queued != nil {
+		size := sizeOf(messages)
+		p.watch.Queued(size)
+		defer p.watch.Queued(-size)
+	}
+	if p.watch.Delivered != nil {
+		began := time.Now()
+		defer func() { p.watch.Delivered(len(messages), time.Since(began), err) }()
+	}
+	return p.publish(ctx, messages)
+}
+
+// sizeOf is how many bytes the keys and values of messages have.
+func sizeOf(messages []envelope.Message) int {
+	size := 0
+	for i := range messages {
+		size += len(messages[i].Key) + len(messages[i].Value)
+	}
+	return size
+}
+
+func (p *Publisher) publish(ctx context.Context, messages []envelope.Message) ([]Location, error) {
 	b := &batch{
 		locations: make([]Location, len(messages)), left: len(messages), done: make(chan struct{}),
 	}

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,18 +22,33 @@ var rights = []kafkatest.Right{
 func TestRightsSuffice(t *testing.T) {
 	t.Parallel()
 	s := kafkatest.Start(t, kafkatest.Secure(certtest.New(t), kafkatest.Scram), kafkatest.Guarded())
-	w := secured(t, s.Connection())
-	err := w.admin().EnsureTopics(w.ctx, []kafka.TopicSpec{w.config.DataTopic("datadis.x")})
-	if err == nil || !strings.Contains(err.Error(), "give it the rights that docs/servers.md lists") {
-		t.Errorf("without rights: %v", err)
+	w, inside := secured(t, s.Connection()), secured(t, s.Inside())
+	ensure := func(w *world, topic string) error {
+		return w.admin().EnsureTopics(w.ctx, []kafka.TopicSpec{w.config.DataTopic(topic)})
 	}
+	refused := func(topic string) {
+		t.Helper()
+		if err := ensure(w, topic); err == nil || !strings.Contains(err.Error(), "give it the rights that docs/servers.md lists") {
+			t.Errorf("%s: got %v", topic, err)
+		}
+	}
+	if err := ensure(inside, "datadis.theirs"); err != nil {
+		t.Fatal(err)
+	}
+	refused("datadis.theirs")
+	var fewer []kafkatest.Right
+	for _, right := range rights {
+		right.Operations = slices.DeleteFunc(slices.Clone(right.Operations), func(o string) bool { return o == "Create" })
+		fewer = append(fewer, right)
+	}
+	s.Allow(t, fewer...)
+	if err := ensure(w, "datadis.theirs"); err != nil {
+		t.Errorf("a topic that is there already: %v", err)
+	}
+	refused("datadis.ours")
 	s.Allow(t, rights...)
 	w.uses()
-	// Other topics stay closed.
-	err = w.admin().EnsureTopics(w.ctx, []kafka.TopicSpec{w.config.DataTopic("other")})
-	if err == nil || !strings.Contains(err.Error(), "other") {
-		t.Errorf("another topic: %v", err)
-	}
+	refused("other")
 }
 
 func TestRightsAreDocumented(t *testing.T) {

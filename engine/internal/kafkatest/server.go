@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/datadis-engine/datadis/engine/internal/loopback"
 )
 
 // Server is a real broker: a Java process on loopback that is its own
@@ -99,6 +101,9 @@ func (s *Server) Bootstrap() string { return s.options.bootstrap(s.ports) }
 
 // Connection is the settings to reach the broker with, as librdkafka names them.
 func (s *Server) Connection() map[string]any { return s.options.connection(s.ports) }
+
+// Inside is how to reach the broker past everything that keeps others out.
+func (s *Server) Inside() map[string]any { return plain(loopback.Address(s.ports.plain)) }
 
 // Kill ends the process at once, as a crash does. It is safe to call twice.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }

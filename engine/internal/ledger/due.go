@@ -35,6 +35,10 @@ type Request struct {
 	Window Window // the zero Window is all that Datadis serves
 	Series []sdk.Series
 
+	// Again asks for every incomplete chunk once more, tries left or not:
+	// somebody wants a dead letter to be tried again.
+	Again bool
+
 	// Of the supply, as it is listed.
 	ValidFrom   time.Time // zero: not known
 	PointType   int
@@ -109,7 +113,7 @@ func (r Request) wants(c Cell, m sdk.Month) bool {
 	switch {
 	case c.State == Complete:
 		return false
-	case growing(m, r.Now):
+	case growing(m, r.Now), r.Again:
 		return true
 	case c.Tries == 0:
 		return false

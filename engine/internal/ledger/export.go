@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/datadis-engine/datadis/sdk"
@@ -37,6 +38,18 @@ func (l *Ledger) Each(ctx context.Context, visit func(*Book) error) error {
 		return fmt.Errorf("%w: %d CUPS, the first: %w", ErrUnreadable, unreadable, first)
 	}
 	return err
+}
+
+// Known lists the CUPS that the ledger has a book of, in order. It reads their
+// names alone.
+func (l *Ledger) Known(ctx context.Context) ([]sdk.CUPS, error) {
+	var known []sdk.CUPS
+	err := l.store.Keys(ctx, keyPrefix, func(key string) error {
+		known = append(known, sdk.CUPS(strings.TrimPrefix(key, keyPrefix)))
+		return nil
+	})
+	slices.Sort(known)
+	return known, err
 }
 
 // Export writes the books of the given CUPS, or of all, as lines of JSON: a

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -141,7 +142,8 @@ func (b *Book) Fail(ctx context.Context, q QueryKey, class Class, keys ...Key) e
 	return b.commit(ctx, c)
 }
 
-// fail updates the cell after an attempt that gave nothing.
+// fail updates the cell after an attempt that gave nothing. Invariant 6: its
+// content stays.
 func (c *Cell) fail(key Key, class Class, wide bool, now time.Time) {
 	c.LastAttempt, c.Class = now, class
 	if wide && class.blamesWidth() {
@@ -160,6 +162,30 @@ func (c *Cell) fail(key Key, class Class, wide bool, now time.Time) {
 	if c.State != Complete {
 		c.charge(key.Month, now)
 	}
+}
+
+// Correct records that an answer which is known is read otherwise than it was:
+// its content, and who got it. What is known of queries and tries stays.
+func (b *Book) Correct(ctx context.Context, a Answer) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.begin()
+	cell := c.cell(b, a.Key)
+	verdict, revision := cell.Compare(a.Covered, a.Hash)
+	if verdict != Changed {
+		return fmt.Errorf("the corrected content of %s is no change of it: %s", a.Key, verdict)
+	}
+	cell.Covered, cell.Hash, cell.Revision = a.Covered, a.Hash, revision
+	if cell.State == Partial && a.Covered >= cell.Expected && over(a.Key, cell.LastAnswer) {
+		cell.State = Complete
+	}
+	for _, source := range a.Delivered {
+		if err := c.deliver(&cell, source, revision); err != nil {
+			return err
+		}
+	}
+	c.cells[a.Key] = cell
+	return b.commit(ctx, c)
 }
 
 // Deliver records that a source got chunks it lacked, from their raw copies.

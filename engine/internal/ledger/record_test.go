@@ -70,6 +70,7 @@ func TestRecordDecidesTheState(t *testing.T) {
 	}
 }
 
+// Invariant 6.
 func TestShrunkAnswerChangesNoContent(t *testing.T) {
 	t.Parallel()
 	w, key := newWorld(t, newMemory()), hourly("2026-07")

@@ -190,7 +190,7 @@ func (t *task) queue(ctx context.Context, listing entitlement.Listing) (job.Verd
 	if len(change.Ended) > 0 {
 		t.log.Info("supplies are not listed any more", "supplies", len(change.Ended))
 	}
-	wanted, err := t.push(ctx, change.Supplies)
+	wanted, err := t.push(ctx, change.Supplies) // invariant 8: the account is done only after this
 	if err != nil {
 		return job.Verdict{}, err
 	}
@@ -239,6 +239,5 @@ func (t *task) count(wanted map[string]int64) {
 	}
 }
 
-// entitlement names the account's listing. A user name with two passwords is
-// two logins, and the one that is rejected must not end what the other sees.
-func (t *task) entitlement() string { return t.user.Account + "." + t.user.Login[:8] }
+// entitlement names the account's listing.
+func (t *task) entitlement() string { return t.user.Listing() }

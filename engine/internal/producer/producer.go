@@ -5,6 +5,7 @@ package producer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -74,9 +75,28 @@ type Report struct {
 // Run lists the grants of all sources and queues their accounts. A source that
 // fails, hangs or names rubbish does not stop the others: it is in the report.
 func (p *Producer) Run(ctx context.Context, sources []Source) (Report, error) {
+	merged, report, err := p.gather(ctx, sources)
+	if err != nil {
+		return report, err
+	}
+	return report, p.push(ctx, merged)
+}
+
+// Accounts lists the grants of all sources and returns their accounts, without
+// queueing anything.
+func (p *Producer) Accounts(ctx context.Context, sources []Source) ([]job.User, Report, error) {
+	merged, report, err := p.gather(ctx, sources)
+	if err != nil {
+		return nil, report, err
+	}
+	return merged.users(), report, nil
+}
+
+// gather lists the grants of all sources and merges them.
+func (p *Producer) gather(ctx context.Context, sources []Source) (*merger, Report, error) {
 	listings := p.list(ctx, sources)
 	if err := ctx.Err(); err != nil {
-		return Report{}, err
+		return nil, Report{}, err
 	}
 	merged := newMerger(p.Identities)
 	report := Report{
@@ -96,7 +116,7 @@ func (p *Producer) Run(ctx context.Context, sources []Source) (Report, error) {
 		}
 	}
 	merged.count(&report)
-	return report, p.push(ctx, merged)
+	return merged, report, nil
 }
 
 // listing is what one source handed over.
@@ -120,15 +140,47 @@ func (p *Producer) list(ctx context.Context, sources []Source) []listing {
 	return listings
 }
 
+// fallen is the error of a source whose process ended meanwhile. The source has
+// another for the next call.
+type fallen interface {
+	error
+	// ByItself is false if somebody killed the process.
+	ByItself() bool
+}
+
+// maxCrashes is how often a source may crash while it lists its grants.
+const maxCrashes = 2
+
 func (p *Producer) listOne(ctx context.Context, source Source) listing {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.Patience,
 		fmt.Errorf("it took longer than %s to list its grants", p.Patience))
 	defer cancel()
 	l := listing{source: source.Name}
-	l.err = source.ListGrants(ctx, func(g sdk.Grant) error {
-		l.grants = append(l.grants, g)
-		return ctx.Err()
-	})
+	var before []sdk.Grant // of an attempt that failed: better than nothing
+	for crashes := 0; ; {
+		l.grants = nil
+		l.err = source.ListGrants(ctx, func(g sdk.Grant) error {
+			l.grants = append(l.grants, g)
+			return ctx.Err()
+		})
+		var f fallen
+		if !errors.As(l.err, &f) || ctx.Err() != nil {
+			break
+		}
+		if f.ByItself() {
+			crashes++
+		}
+		if crashes >= maxCrashes {
+			break
+		}
+		if len(l.grants) > len(before) {
+			before = l.grants
+		}
+		p.Logger.Warn("the source's process ended; its grants are listed again", "source", source.Name, "error", l.err)
+	}
+	if l.err != nil && len(l.grants) < len(before) {
+		l.grants = before
+	}
 	if cause := context.Cause(ctx); cause != nil && l.err != nil {
 		l.err = cause
 	}

@@ -145,6 +145,40 @@ func TestFailedSourceStopsNobody(t *testing.T) {
 	}
 }
 
+// fell is the error of a source whose process ended.
+type fell struct{ byItself bool }
+
+func (fell) Error() string    { return "the process is gone" }
+func (f fell) ByItself() bool { return f.byItself }
+
+func TestSourceWhoseProcessEndsIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		falls  int
+		err    error
+		failed bool
+	}{
+		"killed by somebody": {20, fell{}, false}, "crashed once": {1, fell{true}, false}, "crashes always": {1000, fell{true}, true},
+	} {
+		calls := 0
+		source := sourceFunc(func(_ context.Context, send func(sdk.Grant) error) error {
+			calls++
+			if err := send(grant("A", "p", true)); err != nil {
+				return err
+			}
+			if calls <= c.falls {
+				return c.err
+			}
+			return send(grant("B", "p", true))
+		})
+		w, report := produce(t, Source{"s", source})
+		_, failed := report.Failed["s"]
+		if want := map[bool]int{true: 1, false: 2}[c.failed]; failed != c.failed || report.Grants["s"] != want || len(w.users) != want {
+			t.Errorf("%s: failed %v, grants %d, accounts %s", name, report.Failed, report.Grants["s"], w.accounts())
+		}
+	}
+}
+
 func TestHangingSourceIsGivenUp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

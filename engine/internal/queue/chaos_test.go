@@ -30,7 +30,7 @@ type chaos struct {
 	refused int            // confirmations that came too late
 }
 
-// testChaos: workers are killed and stall, an item kills all of its workers, a
+// testChaos attacks invariant 7: workers are killed and stall, an item kills all of its workers, a
 // producer pushes everything twice meanwhile. Every item is done exactly once
 // by the counters, no group exceeds its cap, and the queue can be sealed.
 func testChaos(t *testing.T, w *world) {

@@ -39,6 +39,7 @@ var suite = map[string]func(t *testing.T, w *world){
 	"merge group":       testMergeGroup,
 	"concurrent merges": testConcurrentMerges,
 	"dead":              testDead,
+	"each item":         testEach,
 	"dead after purge":  testDeadAfterPurge,
 	"repair":            testRepair,
 	"chaos":             testChaos,

@@ -137,6 +137,16 @@ func TestCheckSaysWhatToDo(t *testing.T) {
 	refused(t, address, "connection refused")
 }
 
+func TestSocketByURL(t *testing.T) {
+	t.Parallel()
+	socket := filepath.Join(t.TempDir(), "redis.sock")
+	server := redistest.Start(t, "--unixsocket", socket)
+	user, _, _ := strings.Cut(strings.TrimPrefix(server.URL(), "redis://"), "@")
+	if err := check(t, "unix://"+user+"@"+socket+"?db=1"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestClusterByURL(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.Cluster(t)

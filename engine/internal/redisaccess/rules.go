@@ -1,9 +1,6 @@
 package redisaccess
 
-import (
-	"slices"
-	"strings"
-)
+import "slices"
 
 // Keys and channels of the engine begin with this.
 const prefix = "dd:"
@@ -38,9 +35,4 @@ func SentinelRules() []string {
 	return []string{
 		"resetchannels", "-@all", "&*", "+ping", "+psubscribe", "+sentinel|get-master-addr-by-name", "+sentinel|sentinels", "+subscribe",
 	}
-}
-
-// Line is what an ACL file says of the engine's user.
-func Line(user, password string) string {
-	return "user " + user + " on >" + password + " " + strings.Join(Rules(), " ")
 }

@@ -1,5 +1,5 @@
 -- open: find the run that a producer is to work for, or make one and join it.
--- The producer is known to its run from the first instant: a run that nobody
+-- Invariant 15: the producer is known to its run from the first instant. A run that nobody
 -- produces for would be over at once.
 -- KEYS[1] current runs by policy, KEYS[2] the slot, KEYS[3] all runs,
 -- KEYS[4] the new run, KEYS[5] its producers, KEYS[6] the latest routes

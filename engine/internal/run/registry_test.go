@@ -26,11 +26,7 @@ func each(t *testing.T, test func(w *world)) {
 	t.Helper()
 	redistest.EachAndCluster(t, func(t *testing.T, b *redistest.Backend) {
 		t.Parallel()
-		client := b.Client(t)
-		if b.Clustered() { // tests share its one database
-			t.Cleanup(func() { client.FlushDB(t.Context()) })
-		}
-		test(&world{t, NewRegistry(client, silent)})
+		test(&world{t, NewRegistry(b.Client(t), silent)})
 	})
 }
 
@@ -175,6 +171,7 @@ func TestASealedRunIsNotJoined(t *testing.T) {
 	})
 }
 
+// Invariant 14.
 func TestAProducerThatFallsSilentIsLost(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {

@@ -29,6 +29,8 @@ var mistakes = []struct {
 	{name: "section that is a text", config: `{"redis": "redis://h"}`, want: "DIR/config.json:1: redis: is a text; it is a section, write an object"},
 	{name: "section that is null", config: `{"kafka": null}`, want: "DIR/config.json:1: kafka: is null; it is a section, write an object"},
 
+	{name: "size in powers of ten", config: `{"plugins": {"limits": {"memory": "512MB"}}}`, want: "DIR/config.json:1: plugins.limits.memory: \"512MB\" is no size; write it as 512MiB or 4GiB"},
+	{name: "number for a size", config: `{"plugins": {"limits": {"memory": 512}}}`, want: "DIR/config.json:1: plugins.limits.memory: a number stands here, a size such as 512MiB is expected"},
 	{name: "number for a duration", config: `{"datadis": {"timeout": 180}}`, want: "DIR/config.json:1: datadis.timeout: a number stands here, a duration such as 30s is expected"},
 	{name: "duration without a unit", config: `{"datadis": {"timeout": "180"}}`, want: `DIR/config.json:1: datadis.timeout: "180" is no duration; write it as 30s, 5m or 24h`},
 	{name: "duration of nothing", config: `{"datadis": {"timeout": "0s"}}`, want: `DIR/config.json:1: datadis.timeout: "0s" is not positive`},
@@ -54,6 +56,8 @@ var mistakes = []struct {
 	{name: "property that is a list", config: `{"kafka": {"connection": {"bootstrap.servers": ["a"]}}}`, want: "DIR/config.json:1: kafka.connection: bootstrap.servers is a list; write a text, a number, true or false"},
 	{name: "redis without a scheme", config: `{"redis": {"users": {"url": ":hunter2@host:6379"}}}`, want: "DIR/config.json:1: redis.users.url: is no address; write it as redis://user:password@host:6379/0"},
 	{name: "listening nowhere", config: `{"http": {"listen": "8080"}}`, want: `DIR/config.json:1: http.listen: "8080" is no address to listen on; write it as 127.0.0.1:8080, :8080 or off`},
+	{name: "a token that is easy to guess", config: `{"http": {"token": "hunter2"}}`, want: "DIR/config.json:1: http.token: is shorter than 16 characters; `openssl rand -hex 32` makes a good one"},
+	{name: "a token that no header carries", config: `{"http": {"token": "hunter2 hunter2 hunter2"}}`, want: `DIR/config.json:1: http.token: has characters that no header can carry`},
 	{name: "listening too high", config: `{"http": {"listen": ":80800"}}`, want: `DIR/config.json:1: http.listen: ":80800" has no port between 0 and 65535`},
 	{name: "empty folder", config: `{"data_dir": ""}`, want: `DIR/config.json:1: data_dir: "" is empty`},
 

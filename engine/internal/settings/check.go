@@ -52,6 +52,19 @@ func isListenAddress(text string) error {
 	return nil
 }
 
+// leastToken is how long a token must be for nobody to guess it.
+const leastToken = 16
+
+func isToken(text string) error {
+	if len(text) < leastToken {
+		return fmt.Errorf("is shorter than %d characters; `openssl rand -hex 32` makes a good one", leastToken)
+	}
+	if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return errors.New("has characters that no header can carry")
+	}
+	return nil
+}
+
 func isSeries(items []string) error {
 	if len(items) == 0 {
 		return errEmpty

@@ -23,9 +23,11 @@ type kind struct {
 
 var (
 	textKind     = kind{"text", true, map[string]any{"type": "string"}}
+	secretKind   = kind{"text, secret", true, map[string]any{"type": "string"}}
 	pathKind     = kind{"path", true, map[string]any{"type": "string"}}
 	urlKind      = kind{"URL, secret", true, map[string]any{"type": "string", "pattern": "^[a-z][a-z0-9+.-]*://"}}
 	durationKind = kind{"duration", true, map[string]any{"type": "string", "pattern": durationPattern}}
+	sizeKind     = kind{"size", true, map[string]any{"type": "string", "pattern": "^([0-9]+(KiB|MiB|GiB|TiB)|0)$"}}
 	instantKind  = kind{"instant", true, map[string]any{"type": "string", "format": "date-time"}}
 	choiceKind   = kind{"choice", true, map[string]any{}}
 	integerKind  = kind{"whole number", false, map[string]any{"type": "integer"}}

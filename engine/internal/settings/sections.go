@@ -3,6 +3,8 @@ package settings
 import (
 	"slices"
 	"time"
+
+	"github.com/datadis-engine/datadis/sdk"
 )
 
 // Datadis is how the API is asked.
@@ -88,6 +90,16 @@ type Plugins struct {
 	ConfigDir string   // config_<name>.json
 	Lock      string
 	Locked    bool
+	Limits    Limits
+}
+
+// Limits are those of each plugin's process; 0 sets none.
+type Limits struct {
+	Memory       int64 // bytes
+	AddressSpace int64 // bytes
+	OpenFiles    int
+	CPUs         int
+	Nice         int
 }
 
 func (p *Plugins) fields() []field {
@@ -98,6 +110,11 @@ func (p *Plugins) fields() []field {
 		path(&p.ConfigDir, "plugins.config_dir", "plugins/secrets", "The folder of the plugins' own configurations, `config_<name>.json`."),
 		path(&p.Lock, "plugins.lock", "plugins.lock.json", "The file that `engine plugins lock` writes."),
 		boolean(&p.Locked, "plugins.locked", false, "Whether only plugins that equal the lock file are started."),
+		memory(&p.Limits.Memory, "plugins.limits.memory", "Memory that each plugin written in Go tries to stay below, such as `512MiB`; 0 sets none. An instance's own file may say otherwise, for this and the other limits: `\"plugin\": {\"limits\": {…}}`."),
+		memory(&p.Limits.AddressSpace, "plugins.limits.address_space", "Address space beyond which a plugin ends, such as `4GiB`; 0 sets none. A program in Go reserves about 1.5 GiB at once. On Linux only."),
+		integer(&p.Limits.OpenFiles, "plugins.limits.open_files", 0, 0, 1_048_576, "Files and connections that a plugin may have open; 0 leaves the engine's own limit. On Linux only."),
+		integer(&p.Limits.CPUs, "plugins.limits.cpus", 0, 0, 1024, "CPUs that a plugin written in Go uses at the same time; 0 sets no limit."),
+		integer(&p.Limits.Nice, "plugins.limits.nice", 0, 0, 19, "How far plugins step back where the machine is busy, 1 to 19."),
 	}
 }
 
@@ -137,7 +154,9 @@ func (s *Secrets) fields() []field {
 
 // HTTP is the address of the health checks, the metrics, the API and the page.
 type HTTP struct {
-	Listen string // "off": none
+	Listen string     // "off": none
+	Token  sdk.Secret // empty: none
+	Open   string     // probes, metrics or all: what needs no token
 }
 
 // Off tells whether nothing is to be served.
@@ -146,6 +165,8 @@ func (h HTTP) Off() bool { return h.Listen == "off" }
 func (h *HTTP) fields() []field {
 	return []field{
 		text(&h.Listen, "http.listen", "127.0.0.1:8080", "Where health checks, metrics and the page are served; `off` serves none.", isListenAddress),
+		secret(&h.Token, "http.token", "Token that requests have to carry, as `Authorization: Bearer …` or as the password in a browser. Without a token, what needs one is served only if `http.listen` is a loopback address.", isToken),
+		choice(&h.Open, "http.open", "probes", "What is served without the token: probes (`/livez` and `/readyz`), metrics (those and `/metrics`), all.", "probes", "metrics", "all"),
 	}
 }
 

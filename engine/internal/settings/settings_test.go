@@ -75,11 +75,12 @@ const complete = `{
   "kafka":   {"connection": {"bootstrap.servers": "host:9092", "sasl.password": "hunter2", "socket.timeout.ms": 5000, "enable.idempotence": true},
               "static_topic": "h", "control_topic": "c", "dead_topic": "d",
               "raw": {"enabled": false, "topic": "r"}, "partitions": 3, "replication": 2, "final_message": true},
-  "plugins": {"paths": ["bin/plugins", "/opt/more"], "config_dir": "secrets", "lock": "lock.json", "locked": true},
+  "plugins": {"paths": ["bin/plugins", "/opt/more"], "config_dir": "secrets", "lock": "lock.json", "locked": true,
+              "limits": {"memory": "512MiB", "address_space": "4GiB", "open_files": 256, "cpus": 2, "nice": 5}},
   "run":     {"deadline": "10h", "lease": "30s", "workers": 4, "drain_timeout": "100s", "producer_silence": "5m", "now": "2026-03-01T06:00:00Z"},
   "secrets": {"keys": [{"id": 2, "key": "` + aKey + `"}, {"id": 1, "key": {"env": "OLD_KEY"}}]},
   "data_dir": "/var/lib/engine",
-  "http":    {"listen": ":9090"},
+  "http":    {"listen": ":9090", "token": "hunter2-hunter2-hunter2", "open": "metrics"},
   "log":     {"level": "debug", "format": "json", "identifiers": "clear"}
 }`
 
@@ -105,6 +106,9 @@ func TestEverySettingIsReadFromTheFile(t *testing.T) {
 	}
 	if got := s.Kafka.Connection["socket.timeout.ms"]; got != "5000" {
 		t.Errorf("a number became %q", got)
+	}
+	if got := s.HTTP.Token.Reveal(); got != "hunter2-hunter2-hunter2" {
+		t.Errorf("http.token = %q", got)
 	}
 	if k := s.Secrets.Keys; k[0].ID != 2 || k[0].Bytes()[31] != 31 || k[1].ID != 1 || k[1].Bytes()[0] != 31 {
 		t.Error("the keys came out otherwise than they were given")
@@ -145,7 +149,7 @@ func TestEnvironmentOutweighsFileAndFlagsBoth(t *testing.T) {
 		"log.level":      "--log-level",
 		"datadis.months": "DATADIS_DATADIS_MONTHS",
 		"datadis.api":    w.path("config.json") + ":3",
-		"run.lease":      w.path("config.json") + ":11",
+		"run.lease":      w.path("config.json") + ":12",
 	} {
 		if got := s.Origin(key); got != want {
 			t.Errorf("origin of %s = %q, want %q", key, got, want)

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/datadis-engine/datadis/engine/internal/size"
+	"github.com/datadis-engine/datadis/sdk"
 )
 
 // How settings of each kind are read and shown.
@@ -34,6 +37,29 @@ func text(p *string, key, initial, meaning string, checks ...func(string) error)
 		return nil
 	}
 	f.show = func() any { return *p }
+	return f
+}
+
+// secret is a text that is never shown; what a check says of it does not either.
+func secret(p *sdk.Secret, key, meaning string, check func(string) error) field {
+	f := field{key: key, kind: secretKind, meaning: meaning}
+	f.read = func(n *node) error {
+		got, err := textOf(n, "a text")
+		if err != nil {
+			return err
+		}
+		if err := check(got); err != nil {
+			return err
+		}
+		*p = sdk.NewSecret(got)
+		return nil
+	}
+	f.show = func() any {
+		if p.Empty() {
+			return nil
+		}
+		return masked
+	}
 	return f
 }
 
@@ -94,6 +120,25 @@ func shortDuration(d time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// memory is an amount in bytes; 0 by default.
+func memory(p *int64, key, meaning string) field {
+	f := field{key: key, kind: sizeKind, initial: "0", meaning: meaning}
+	f.read = func(n *node) error {
+		if n.kind == '0' && n.text == "0" {
+			*p = 0
+			return nil
+		}
+		got, err := textOf(n, "a size such as 512MiB")
+		if err != nil {
+			return err
+		}
+		*p, err = size.Parse(got)
+		return err
+	}
+	f.show = func() any { return size.Format(*p) }
+	return f
 }
 
 func instant(p *time.Time, key, meaning string) field {

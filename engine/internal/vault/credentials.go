@@ -12,7 +12,7 @@ import (
 	"github.com/datadis-engine/datadis/sdk"
 )
 
-// Credentials keeps the logins of one run, encrypted, in the Redis of the users
+// Credentials keeps the logins of one run (invariant 16), encrypted, in the Redis of the users
 // queue. They are gone when the run is sealed, or past its deadline.
 type Credentials struct {
 	client redis.UniversalClient

@@ -70,9 +70,14 @@ var (
 
 // Sealer encrypts with the first of its keys and decrypts with all.
 type Sealer struct {
-	first uint8
-	aeads map[uint8]cipher.AEAD
+	first   uint8
+	aeads   map[uint8]cipher.AEAD
+	missing func(key uint8) // may be nil
 }
+
+// OnMissing sets who is told when something is encrypted with a key that is not
+// configured here. Call it before the Sealer is used.
+func (s *Sealer) OnMissing(tell func(key uint8)) { s.missing = tell }
 
 // NewSealer returns a Sealer of at least one key.
 func NewSealer(keys ...Key) (*Sealer, error) {
@@ -112,6 +117,9 @@ func (s *Sealer) Open(sealed []byte, purpose string) ([]byte, error) {
 	}
 	aead, ok := s.aeads[sealed[0]]
 	if !ok {
+		if s.missing != nil {
+			s.missing(sealed[0])
+		}
 		return nil, fmt.Errorf("%w: number %d", ErrUnknownKey, sealed[0])
 	}
 	if len(sealed) < 1+aead.NonceSize() {

@@ -102,6 +102,7 @@ func (p *Pool) handle(ctx context.Context, lease *queue.Lease) {
 			p.Logger.Warn("the login does not rest", "error", err)
 		}
 	}
+	// Invariant 5: the step has returned, so whatever it did is recorded.
 	switch err := p.settle(last, lease, verdict); {
 	case errors.Is(err, queue.ErrLost):
 		p.Logger.Warn("the lease was lost; somebody else has the item", "attempt", lease.Attempt())

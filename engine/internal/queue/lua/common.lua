@@ -51,7 +51,7 @@ local function save(item)
     item.crashes, item.order, item.token, item.again}, '|'))
 end
 
--- held is the item if the token is that of its running lease. If not, the
+-- Invariant 7. held is the item if the token is that of its running lease. If not, the
 -- second result tells whether the lease was ended by this very token.
 local function held(id, token)
   local item = fetch(id)

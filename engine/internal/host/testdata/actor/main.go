@@ -149,6 +149,35 @@ func (a *actor) HarmonizeTimeSeries(ctx context.Context, batch sdk.Batch[sdk.Chu
 	case "slow":
 		plugin.Logger(ctx).Info("in the middle of it")
 		time.Sleep(300 * time.Millisecond)
+	case "hung": // heeds nothing
+		select {}
+	case "deadline":
+		plugin.Logger(ctx).Info("waiting for the deadline")
+		<-ctx.Done()
+		plugin.Logger(ctx).Info("the deadline was seen")
+		return sdk.Result{}, ctx.Err()
+	case "limits":
+		text, err := os.ReadFile("/proc/self/limits")
+		if err != nil {
+			return sdk.Result{}, err
+		}
+		nice, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0) // 20 minus the nice value
+		if err != nil {
+			return sdk.Result{}, err
+		}
+		answer = fmt.Sprintf("%s\nnice %d\nmemory %s\ncpus %s\n", text, 20-nice, os.Getenv("GOMEMLIMIT"), os.Getenv("GOMAXPROCS"))
+	case "eat":
+		held := make([][]byte, 0, 1<<10)
+		for range 1 << 10 { // 64 GiB, none of which is touched
+			held = append(held, make([]byte, 64<<20))
+		}
+		answer = strconv.Itoa(len(held))
+	case "size":
+		answer = strconv.Itoa(len(batch.Items[0].Starts))
+	case "flood":
+		for i := range 200_000 {
+			fmt.Fprintln(os.Stderr, i, strings.Repeat("f", 100))
+		}
 	case "big":
 		answer = strings.Repeat("b", 10<<20)
 	default:

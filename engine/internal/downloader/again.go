@@ -1,0 +1,19 @@
+package downloader
+
+import "github.com/datadis-engine/datadis/engine/internal/ledger"
+
+// forgiven tells whether a query may be made although it was refused within a
+// day: somebody wants the dead letter to be tried again, and it was refused
+// because the account was not authorised. Datadis counts such a query as not
+// answered, and the holder may have mended what was wrong.
+func (t *task) forgiven(ask ledger.Ask) bool {
+	if !t.device.Again {
+		return false
+	}
+	for _, key := range ask.Keys() {
+		if cell, _ := t.book.Cell(key); cell.Class != ledger.Unauthorised {
+			return false
+		}
+	}
+	return true
+}

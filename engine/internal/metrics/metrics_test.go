@@ -1,0 +1,183 @@
+package metrics
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+
+	"github.com/datadis-engine/datadis/engine/internal/datadis"
+	"github.com/datadis-engine/datadis/engine/internal/health"
+	"github.com/datadis-engine/datadis/engine/internal/view"
+)
+
+var update = flag.Bool("update", false, "rewrite the table of metrics in docs/operations.md")
+
+var _ datadis.Observer = (*Metrics)(nil)
+
+func filled() *Metrics {
+	var board health.Board
+	board.Set("kafka", true, "")
+	m := New(Config{
+		Version: "v1", Command: "consumer", Health: board.Report,
+		Endpoints: []string{"login"}, Classes: []string{"ok", "unavailable"}, Series: []string{"Power_P1M"}, Results: []string{"published"},
+		Plugins: func() []view.Plugin { return []view.Plugin{{Name: "north", Plugin: "file", Up: true, Restarts: 2}} },
+	})
+	at := time.Unix(1_790_000_000, 0)
+	m.Standing(view.Status{At: at,
+		Runs: []view.Run{
+			{ID: "3", Policy: "last", State: "open", Supplies: view.Progress{Done: 3, Total: 4}, Pace: view.Pace{PerSecond: .5, Seconds: 2}},
+			{ID: "2", Policy: "last", State: "finished", Outcome: "partial", Finished: at.Add(-time.Hour), Dead: 6, Rejected: 2},
+			{ID: "1", Policy: "last", State: "finished", Outcome: "complete", Finished: at.Add(-2 * time.Hour)},
+			{ID: "0", Policy: "last", State: "finished", Outcome: "complete", Finished: at.Add(-3 * time.Hour)},
+		},
+		Queues: []view.Queue{{Run: "3", Policy: "last", Name: "users", Waiting: 5, Leased: 2, Reclaimed: 1, Claimable: 3}},
+	})
+	return m
+}
+
+func TestWhatIsCounted(t *testing.T) {
+	t.Parallel()
+	m := filled()
+	m.Call("login", "ok", 2*time.Second)
+	m.Call("login", "ok", time.Second)
+	m.Chunks("Power_P1M", "published", 12)
+	m.Delivered(7, time.Millisecond, nil)
+	m.Delivered(2, time.Minute, errors.New("down"))
+	m.Queued(100)
+	m.Queued(-40)
+	m.LedgerWrite(time.Millisecond, nil)
+	m.LedgerWrite(time.Second, errors.New("down"))
+	m.MissingKey()
+	want := `
+datadis_http_requests_total{class="ok",endpoint="login"} 2
+datadis_http_requests_total{class="unavailable",endpoint="login"} 0
+datadis_http_seconds_sum{endpoint="login"} 3
+datadis_chunks_total{result="published",series="Power_P1M"} 12
+datadis_kafka_messages_total{result="confirmed"} 7
+datadis_kafka_messages_total{result="failed"} 2
+datadis_kafka_delivery_seconds_count 1
+datadis_kafka_queue_bytes 60
+datadis_ledger_write_seconds_count 1
+datadis_ledger_write_failures_total 1
+datadis_unknown_key_total 1
+datadis_queue_items{policy="last",queue="users",state="waiting"} 5
+datadis_queue_items{policy="last",queue="users",state="leased"} 2
+datadis_queue_claimable{policy="last",queue="users"} 3
+datadis_queue_events{event="reclaimed",policy="last",queue="users"} 1
+datadis_run_progress_ratio{policy="last"} 0.75
+datadis_run_eta_seconds{policy="last"} 2
+datadis_run_last_success_timestamp_seconds{policy="last"} 1.7899928e+09
+datadis_run_last_finished_timestamp_seconds{policy="last"} 1.7899964e+09
+datadis_run_last_dead_letters{policy="last"} 6
+datadis_run_last_rejected_logins{policy="last"} 2
+datadis_plugin_up{instance="north",plugin="file"} 1
+datadis_plugin_restarts_total{instance="north",plugin="file"} 2
+datadis_ready 1
+datadis_check_ok{check="kafka"} 1
+datadis_build_info{command="consumer",version="v1"} 1
+`
+	text := scrape(t, m)
+	for line := range strings.Lines(strings.TrimSpace(want)) {
+		if !strings.Contains(text, strings.TrimSpace(line)+"\n") {
+			t.Errorf("%s is not in\n%s", line, text)
+		}
+	}
+}
+
+func scrape(t *testing.T, m *Metrics) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	m.Handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/metrics", nil))
+	text, err := io.ReadAll(w.Body)
+	if err != nil || w.Code != 200 {
+		t.Fatalf("%d, %v", w.Code, err)
+	}
+	return string(text)
+}
+
+// Before the runs were looked at, nothing is claimed of them.
+func TestUnknownIsAbsent(t *testing.T) {
+	t.Parallel()
+	if text := scrape(t, New(Config{})); strings.Contains(text, "datadis_run_") || strings.Contains(text, "datadis_queue_items") {
+		t.Errorf("numbers of runs that nobody looked at:\n%s", text)
+	}
+	m := New(Config{})
+	m.Standing(view.Status{Runs: []view.Run{{Policy: "last", State: "open"}}})
+	if text := scrape(t, m); strings.Contains(text, "run_eta") || strings.Contains(text, "progress_ratio") || strings.Contains(text, "last_success") {
+		t.Errorf("a guess:\n%s", text)
+	}
+}
+
+func TestNamesFollowTheConventions(t *testing.T) {
+	t.Parallel()
+	problems, err := testutil.GatherAndLint(filled().registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	problems = slices.DeleteFunc(problems, func(p promlint.Problem) bool { return !strings.HasPrefix(p.Metric, "datadis_") })
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+const (
+	document = "../../../docs/operations.md"
+	begin    = "<!-- metrics: generated by the test of the package metrics -->\n"
+	end      = "<!-- end of metrics -->\n"
+)
+
+// The table of metrics in the documentation is the registry's.
+func TestDocument(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(text), begin)
+	_, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		t.Fatalf("%s has no place for the metrics", document)
+	}
+	want := before + begin + table(t) + end + after
+	if *update {
+		if err := os.WriteFile(document, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if string(text) != want {
+		t.Errorf("%s does not list the metrics as they are; run `go test ./engine/internal/metrics -update`. They are:\n%s", document, table(t))
+	}
+}
+
+func table(t *testing.T) string {
+	t.Helper()
+	families, err := filled().registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "| metric | type | labels | meaning |\n|---|---|---|---|\n")
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "datadis_") {
+			continue
+		}
+		var labels []string
+		for _, l := range f.GetMetric()[0].GetLabel() {
+			labels = append(labels, "`"+l.GetName()+"`")
+		}
+		fmt.Fprintf(&out, "| `%s` | %s | %s | %s |\n", f.GetName(), strings.ToLower(f.GetType().String()), strings.Join(labels, ", "), f.GetHelp())
+	}
+	return out.String()
+}
