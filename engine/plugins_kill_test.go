@@ -58,6 +58,44 @@ func TestRunWhileItsPluginIsKilled(t *testing.T) {
 	}
 }
 
+// What a plugin crashes on is set aside, each for itself: the rest of its work
+// is done, and the other plugins do not notice.
+func TestRunWithAPluginThatCrashesOnSomeMonths(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, simulator.Config{Seed: 22, Accounts: 1, Supplies: 1})
+	actor, err := actorBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	plugins, err := pluginsDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.environ = append(s.environ, "DATADIS_PLUGINS_PATHS="+plugins+","+s.path("bin"))
+	y := &yard{shell: &shell{dir: s.dir, environ: s.environ}}
+	s.write("bin/.keep", "")
+	y.copyTo(t, actor, s.path("bin/datadis-plugin-actor"))
+	now := time.Now()
+	month := now.AddDate(0, -4, 1-now.Day()).Format("2006-01")
+	s.write("users.csv", s.users())
+	s.write("plugins/config_actor.json", `{"word": "poison `+month+`"}`)
+	s.write("plugins/config_parquet.json", `{"dir": "../out"}`)
+	_, log := s.run("--users", s.path("users.csv"))
+	if d := s.difference("users"); !d.None() || d.Right == 0 {
+		t.Errorf("of the other harmonizer: %s", d)
+	}
+	poison, err := filepath.Glob(filepath.Join(s.path("out"), "users", "*_PT1H", "*", month+".csv"))
+	if err != nil || len(poison) == 0 {
+		t.Fatal(poison, err)
+	}
+	if buried := strings.Count(log, `"reason":"plugin_crashed"`); buried != len(poison) {
+		t.Errorf("%d chunks were set aside, want %d", buried, len(poison))
+	}
+	if strings.Contains(log, "it is not started any more") {
+		t.Error("the breaker stopped a plugin that works")
+	}
+}
+
 // killer kills each process of the parquet plugin some time after it has come
 // up.
 type killer struct {

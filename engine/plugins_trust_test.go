@@ -273,3 +273,44 @@ func TestPluginsLogs(t *testing.T) {
 		t.Errorf("%s", got.stdout)
 	}
 }
+
+// What is logged while somebody follows comes once and whole, even if the file
+// is set aside meanwhile.
+func TestFollowingALogThatIsSetAside(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "acme.log")
+	var out bytes.Buffer
+	l := &pluginLog{out: &out, json: true, path: path}
+	add := func(text string) {
+		t.Helper()
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = file.WriteString(text)
+		if closed := file.Close(); err != nil || closed != nil {
+			t.Fatal(err, closed)
+		}
+	}
+	add(`{"msg":"1"}` + "\n" + `{"msg":`)
+	if err := l.print(); err != nil {
+		t.Fatal(err)
+	}
+	add(`"2"}` + "\n")
+	if err := l.more(); err != nil {
+		t.Fatal(err)
+	}
+	add(`{"msg":"3"}` + "\n")
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	add(`{"msg":"4"}` + "\n")
+	for range 2 {
+		if err := l.more(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := "{\"msg\":\"1\"}\n{\"msg\":\"2\"}\n{\"msg\":\"3\"}\n{\"msg\":\"4\"}\n"; out.String() != want {
+		t.Errorf("%s\nwant\n%s", out.String(), want)
+	}
+}

@@ -32,6 +32,9 @@ type FallError struct {
 	byItself bool
 }
 
+// Harmonizers and producers look for it by this method.
+var _ interface{ ByItself() bool } = (*FallError)(nil)
+
 // Error implements error.
 func (e *FallError) Error() string { return e.cause.Error() }
 

@@ -26,10 +26,11 @@ type Running struct {
 
 	kinds []plugin.Kind // that are wanted; none: all
 
-	path    string   // of the file that is started
-	private *copied  // it, where it is a copy
-	journal *journal // nil where nothing is kept
-	board   *board   // nil where nothing is kept
+	path    string       // of the file that is started
+	private *copied      // it, where it is a copy
+	journal *journal     // nil where nothing is kept
+	board   *board       // nil where nothing is kept
+	kept    *slog.Logger // that writes to the journal alone
 
 	mu       sync.Mutex
 	process  *process      // nil while there is none
@@ -70,7 +71,7 @@ func (h *Host) Start(ctx context.Context, in Instance, kinds ...plugin.Kind) (*R
 	life, stop := context.WithCancel(context.WithoutCancel(ctx))
 	r := &Running{
 		host: h, instance: in, settings: settings, kinds: kinds, stop: stop, stopped: make(chan struct{}),
-		changed: make(chan struct{}), log: h.log.With("plugin", in.Plugin, "instance", in.Name),
+		changed: make(chan struct{}), kept: slog.New(slog.DiscardHandler), log: h.log.With("plugin", in.Plugin, "instance", in.Name),
 	}
 	for _, warning := range in.Warnings() {
 		r.log.Warn("plugin is not to be trusted blindly", "problem", warning)
@@ -78,7 +79,7 @@ func (h *Host) Start(ctx context.Context, in Instance, kinds ...plugin.Kind) (*R
 	r.keep()
 	p, err := r.first(ctx)
 	if err != nil {
-		r.log.Error("plugin does not start", "error", err)
+		r.kept.Error("plugin does not start", "error", err) // the caller tells everybody else
 		stop()
 		r.unkeep()
 		return nil, fmt.Errorf("instance %s: %w", in.Name, err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -96,6 +97,7 @@ func alive(path string) bool {
 type board struct {
 	path string
 	lock *os.File
+	turn sync.Mutex // the newest state is written last
 }
 
 func (h *Host) openBoard(instance string) (*board, error) {
@@ -138,8 +140,8 @@ func (r *Running) keep() {
 	journal, err := openJournal(JournalPath(h.config.StateDir, r.instance.Name))
 	if err == nil {
 		r.journal = journal
-		kept := h.config.NewLogger(journal).With("plugin", r.instance.Plugin, "instance", r.instance.Name)
-		r.log = fanOut(r.log, kept)
+		r.kept = h.config.NewLogger(journal).With("plugin", r.instance.Plugin, "instance", r.instance.Name)
+		r.log = fanOut(r.log, r.kept)
 		r.board, err = h.openBoard(r.instance.Name)
 	}
 	if err != nil {
@@ -154,6 +156,8 @@ func (r *Running) told() {
 	if r.board == nil {
 		return
 	}
+	r.board.turn.Lock()
+	defer r.board.turn.Unlock()
 	if err := r.board.show(r.State()); err != nil {
 		r.log.Debug("cannot show the state of a plugin", "error", err)
 	}

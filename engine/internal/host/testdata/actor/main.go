@@ -116,6 +116,14 @@ func (a *actor) ListGrants(_ context.Context, send func(sdk.Grant) error) error 
 
 // HarmonizeTimeSeries does what the batch's id says, and answers with a record.
 func (a *actor) HarmonizeTimeSeries(ctx context.Context, batch sdk.Batch[sdk.Chunk]) (sdk.Result, error) {
+	if months, ok := strings.CutPrefix(a.config.Word, "poison "); ok {
+		for _, c := range batch.Items {
+			if c.Series == sdk.EnergyHourly && strings.Contains(months, c.Month.String()) {
+				os.Exit(9)
+			}
+		}
+		return sdk.Result{}, nil
+	}
 	answer := strconv.Itoa(os.Getpid())
 	switch batch.ID {
 	case "pid":
@@ -175,7 +183,7 @@ func (a *actor) HarmonizeTimeSeries(ctx context.Context, batch sdk.Batch[sdk.Chu
 	case "size":
 		answer = strconv.Itoa(len(batch.Items[0].Starts))
 	case "flood":
-		for i := range 200_000 {
+		for i := range 20_000 {
 			fmt.Fprintln(os.Stderr, i, strings.Repeat("f", 100))
 		}
 	case "big":
