@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -15,7 +16,9 @@ import (
 
 	"github.com/datadis-engine/datadis/engine/internal/coverage"
 	"github.com/datadis-engine/datadis/engine/internal/desk"
+	"github.com/datadis-engine/datadis/engine/internal/kafkatest"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
+	"github.com/datadis-engine/datadis/engine/internal/redistest"
 	"github.com/datadis-engine/datadis/engine/internal/simulator"
 	"github.com/datadis-engine/datadis/engine/internal/store"
 	"github.com/datadis-engine/datadis/engine/internal/view"
@@ -115,7 +118,7 @@ func TestLocalModeIsSeen(t *testing.T) {
 	}
 	f.checkServed(url)
 	f.checkCoverage()
-	if got := f.command("run", "--users", f.path("users.csv")); got.code != codeFailed || !strings.Contains(got.stderr, "in use by another process") {
+	if got := f.command("run", "--users", f.path("users.csv"), "--out", f.path("other")); got.code != codeFailed || !strings.Contains(got.stderr, "in use by another process") {
 		t.Errorf("a second engine on the folder: %d %s", got.code, got.stderr)
 	}
 
@@ -316,7 +319,9 @@ func TestBusyAddresses(t *testing.T) {
 func TestConsumerIsSeen(t *testing.T) {
 	t.Parallel()
 	const token = "a-token-of-the-test"
-	f := newFleet(t, simulator.Config{Seed: 34, Accounts: 2, Supplies: 1})
+	bootstrap := fmt.Sprint(kafkatest.Real(t)["bootstrap.servers"])
+	users := redistest.Start(t)
+	f := newFleetOn(t, simulator.Config{Seed: 34, Accounts: 2, Supplies: 1}, users.URL(), redistest.Start(t).URL(), bootstrap)
 	f.environ = append(f.environ, "DATADIS_HTTP_LISTEN=127.0.0.1:0", "DATADIS_HTTP_TOKEN="+token, "DATADIS_HTTP_OPEN=metrics")
 	consumer := f.start("consumer")
 	url := f.served(consumer)
@@ -337,12 +342,12 @@ func TestConsumerIsSeen(t *testing.T) {
 		_, text := f.get(url+"/metrics", "")
 		return strings.Contains(text, `datadis_run_last_success_timestamp_seconds{policy="last"}`)
 	})
-	f.users.Kill()
+	users.Kill()
 	f.until("the loss of Redis shows", func() bool {
 		status, body := f.get(url+"/readyz", "")
 		return status == http.StatusServiceUnavailable && strings.Contains(body, "redis users: Redis does not answer") && !strings.Contains(body, "redis devices")
 	})
-	f.users.Restart()
+	users.Restart()
 	f.until("it is well again", func() bool { status, _ := f.get(url+"/readyz", ""); return status == http.StatusOK })
 	consumer.terminate()
 	if strings.Contains(consumer.stderr.String()+consumer.stdout.String(), token) {
