@@ -47,7 +47,7 @@ func (p *pass) probe(board *health.Board) func(context.Context) {
 			tell(ctx, "kafka", "the Kafka producer failed for good; the process has to be started again", err)
 			return
 		}
-		err = p.servers.admin.Ping(p.settings.Kafka.ControlTopic, probePatience)
+		err = p.servers.admin.Ping(probePatience)
 		tell(ctx, "kafka", "Kafka does not answer", err)
 	}
 }

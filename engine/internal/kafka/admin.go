@@ -41,10 +41,10 @@ func (a *Admin) Close() {
 	a.logs.stop()
 }
 
-// Ping asks the broker for what it knows of a topic, which need not exist: it
-// fails if no broker answers in that time.
-func (a *Admin) Ping(topic string, patience time.Duration) error {
-	if _, err := a.client.GetMetadata(&topic, false, int(patience.Milliseconds())); err != nil {
+// Ping asks which brokers there are, and about no topic: it fails if none answers
+// in that time.
+func (a *Admin) Ping(patience time.Duration) error {
+	if _, err := a.client.GetMetadata(nil, false, int(patience.Milliseconds())); err != nil {
 		return fmt.Errorf("kafka does not answer: %w", err)
 	}
 	return nil

@@ -154,3 +154,58 @@ func TestConfig(t *testing.T) {
 		t.Errorf("no partitions: %v", err)
 	}
 }
+
+// What is published is told of, and what waits adds up to nothing at the end.
+func TestPublishingIsWatched(t *testing.T) {
+	onEach(t, func(w *world) {
+		topic, p := w.create("t"), w.publisher()
+		var mu sync.Mutex
+		var delivered, failed, bytes, most int
+		p.Watch(kafka.Watch{
+			Delivered: func(messages int, took time.Duration, err error) {
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					failed += messages
+				} else if took > 0 {
+					delivered += messages
+				}
+			},
+			Queued: func(n int) {
+				mu.Lock()
+				defer mu.Unlock()
+				bytes += n
+				most = max(most, bytes)
+			},
+		})
+		w.publish(p, numbered(topic, 3)...)
+		ended, cancel := context.WithCancel(w.ctx)
+		cancel()
+		if _, err := p.Publish(ended, numbered(topic, 2)); err == nil {
+			w.Error("published although the context had ended")
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if delivered != 3 || failed != 2 || bytes != 0 || most != 3*len("key-0value 0") {
+			w.Errorf("delivered %d, failed %d, %d bytes wait, %d at most", delivered, failed, bytes, most)
+		}
+	})
+}
+
+func TestPing(t *testing.T) {
+	onEach(t, func(w *world) {
+		if err := w.admin().Ping(10 * time.Second); err != nil {
+			w.Errorf("a broker that is there: %v", err)
+		}
+	})
+	gone := kafka.Default()
+	gone.Connection = map[string]any{"bootstrap.servers": "127.0.0.1:1"}
+	admin, err := kafka.NewAdmin(t.Context(), gone, testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if err := admin.Ping(100 * time.Millisecond); err == nil {
+		t.Error("a broker that is not there answers")
+	}
+}
