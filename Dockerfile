@@ -24,6 +24,8 @@ RUN --mount=type=cache,target=/go/pkg/mod,id=go-mod \
     go mod download
 
 COPY scripts/image-build.sh scripts/
+# The engine carries the source of the SDK, for `engine plugins new`.
+COPY source.go LICENSE ./
 COPY proto proto
 COPY sdk sdk
 COPY plugins plugins
