@@ -23,7 +23,9 @@ recent_java() {
   version=$(java_version) && [[ -n $version && $version -ge $java_wanted ]]
 }
 
-recent_java || scripts/apt-install.sh openjdk-17-jre-headless || true
+for package in openjdk-17-jre-headless default-jre-headless; do
+  recent_java || scripts/apt-install.sh "$package" || true
+done
 recent_java || fail "no Java $java_wanted or newer"
 
 # The copy of pom.xml is made last: with it, the folder is whole.

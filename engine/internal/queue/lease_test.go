@@ -60,7 +60,7 @@ func testRelease(t *testing.T, w *world) {
 	q := w.queue(queue.Options{Cap: 3})
 	w.push(q, item("a", "g"), item("b", "g"), item("c", "g"))
 	leases := w.claim(q, 2, "a", "b")
-	w.no(leases[1].Release(w.ctx, 30*time.Millisecond))
+	w.no(leases[1].Release(w.ctx, time.Second))
 	w.no(leases[0].Release(w.ctx, 0))
 	l := w.claim(q, 1, "a")[0]
 	if l.Attempt() != 1 {

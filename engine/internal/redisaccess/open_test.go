@@ -6,11 +6,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/datadis-engine/datadis/engine/internal/certtest"
 	"github.com/datadis-engine/datadis/engine/internal/redisaccess"
@@ -149,17 +148,26 @@ func TestSocketByURL(t *testing.T) {
 
 func TestClusterByURL(t *testing.T) {
 	t.Parallel()
-	cluster := redistest.Cluster(t)
-	client, err := redisaccess.Open(cluster.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = client.Close() }()
-	if err := redisaccess.Check(t.Context(), client); err != nil {
-		t.Error(err)
-	}
-	if _, ok := client.(*redis.ClusterClient); !ok {
-		t.Errorf("got a %T", client)
+	ctx, cancel := context.WithTimeout(t.Context(), redistest.Patience)
+	defer cancel()
+	a := certtest.New(t)
+	for name, address := range map[string]string{
+		"plain": redistest.Cluster(t).URL(),
+		"TLS":   redistest.ClusterTLS(t, a, url.Values{"tls_ca": {a.CA}}),
+	} {
+		client, err := redisaccess.Open(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = client.Close() }()
+		if err := redisaccess.Check(ctx, client); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		for i := range 20 { // keys of many slots, so of all masters
+			if err := client.Set(ctx, "dd:k"+strconv.Itoa(i), "v", 0).Err(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package redistest
 import (
 	"context"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/datadis-engine/datadis/engine/internal/certtest"
 	"github.com/datadis-engine/datadis/engine/internal/loopback"
 )
 
@@ -21,11 +23,33 @@ const (
 // Cluster starts three masters that share the slots, without replicas.
 func Cluster(t testing.TB) *Backend {
 	t.Helper()
+	return cluster(t, func() []string { return nil })
+}
+
+// ClusterTLS starts a cluster whose masters also listen with TLS, and returns
+// the address of that with the given parameters.
+func ClusterTLS(t testing.TB, a certtest.Authority, query url.Values) string {
+	t.Helper()
+	var ports []string
+	cluster(t, func() []string {
+		port := loopback.Port(t)
+		ports = append(ports, loopback.Address(port))
+		// Without the last, nodes tell clients no ports that speak TLS.
+		return append(tlsOptions(a, port, "no"), "--tls-cluster", "yes")
+	})
+	// One is enough to find the others.
+	u := url.URL{Scheme: "rediss+cluster", User: url.UserPassword(user, password), Host: ports[0], RawQuery: query.Encode()}
+	return u.String()
+}
+
+// cluster starts masters with more options, which are asked for once for each.
+func cluster(t testing.TB, options func() []string) *Backend {
+	t.Helper()
 	b := &Backend{Name: "cluster", shards: true, restricted: true}
 	nodes := make([]*redis.Client, masters)
 	for i := range nodes {
-		s := Start(t, "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
-			"--cluster-port", strconv.Itoa(loopback.Port(t)))
+		s := Start(t, append(options(), "--cluster-enabled", "yes", "--cluster-config-file", "nodes.conf",
+			"--cluster-port", strconv.Itoa(loopback.Port(t)))...)
 		b.addrs = append(b.addrs, s.Addr())
 		nodes[i] = redis.NewClient(&redis.Options{Addr: s.Addr()})
 		defer func() { _ = nodes[i].Close() }()

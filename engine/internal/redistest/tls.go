@@ -19,8 +19,14 @@ func TLS(t testing.TB, a certtest.Authority, mutual bool, query url.Values) stri
 	if mutual {
 		clients = "yes"
 	}
-	Start(t, "--tls-port", strconv.Itoa(port), "--tls-auth-clients", clients,
-		"--tls-cert-file", a.Cert, "--tls-key-file", a.Key, "--tls-ca-cert-file", a.CA)
+	Start(t, tlsOptions(a, port, clients)...)
 	u := url.URL{Scheme: "rediss", User: url.UserPassword(user, password), Host: loopback.Address(port), RawQuery: query.Encode()}
 	return u.String()
+}
+
+func tlsOptions(a certtest.Authority, port int, clients string) []string {
+	return []string{
+		"--tls-port", strconv.Itoa(port), "--tls-auth-clients", clients,
+		"--tls-cert-file", a.Cert, "--tls-key-file", a.Key, "--tls-ca-cert-file", a.CA,
+	}
 }
