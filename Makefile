@@ -53,6 +53,19 @@ test: tools ## Test everything but what test-all adds (needs redis-server; insta
 test-all: tools ## Test with databases and long chaos too
 	scripts/test.sh --all
 
+SEED    ?= 1
+MINUTES ?= 3
+
+.PHONY: chaos
+chaos: tools ## Kill, stop and freeze everything: SEED=1 MINUTES=3; LOGS=folder keeps the logs
+	scripts/chaos.sh $(SEED) $(MINUTES) $(LOGS)
+
+TIME ?= 1m
+
+.PHONY: fuzz
+fuzz: tools ## Fuzz every decoder of bytes from outside, one after the other: TIME=10m for each
+	scripts/fuzz.sh $(TIME)
+
 .PHONY: race
 race: tools ## Run the Go tests alone, with the race detector
 	go test -race ./...

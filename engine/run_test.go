@@ -52,6 +52,7 @@ func (e *buildError) Error() string {
 type stage struct {
 	*testing.T
 	dir       string
+	url       string // of Datadis
 	simulator *simulator.Simulator
 	environ   []string
 }
@@ -74,6 +75,7 @@ func newStage(t *testing.T, config simulator.Config, wrap ...func(http.Handler) 
 		handler = w(handler)
 	}
 	server := httptest.NewServer(handler)
+	s.url = server.URL
 	t.Cleanup(func() {
 		s.simulator.LetGo()
 		server.Close()

@@ -167,12 +167,14 @@ func trim(delivered []uint32) []uint32 {
 	return delivered
 }
 
-// appendTime writes whole seconds. The zero time is 0.
+// appendTime writes whole seconds, rounded up: who counts from what is stored
+// must never ask Datadis a moment too early. The zero time is 0.
 func appendTime(b []byte, t time.Time) []byte {
 	if t.IsZero() {
 		return append(b, 0, 0, 0, 0)
 	}
-	return binary.BigEndian.AppendUint32(b, uint32(min(max(t.Unix(), 0), math.MaxUint32))) //nolint:gosec // bounded
+	seconds := t.Add(time.Second - time.Nanosecond).Unix()
+	return binary.BigEndian.AppendUint32(b, uint32(min(max(seconds, 0), math.MaxUint32))) //nolint:gosec // bounded
 }
 
 // reader takes values off the front of data until something is wrong.

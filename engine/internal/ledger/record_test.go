@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/datadis-engine/datadis/sdk"
 )
 
 func TestCompare(t *testing.T) {
@@ -242,6 +244,25 @@ func TestAnswerKnowsWhenItCame(t *testing.T) {
 	q := queryFor(key, key.Month)
 	if until, _ := w.book().Blocked(q, w.Now()); !until.Equal(came.Add(24 * time.Hour)) {
 		t.Errorf("blocked until %v, want a day after the answer", until)
+	}
+}
+
+// What the store keeps of a time is whole seconds, and never lets a query be
+// repeated before its time is over.
+func TestNothingIsAskedAMomentTooEarly(t *testing.T) {
+	t.Parallel()
+	w, key := newWorld(t, newMemory()), hourly("2026-09")
+	w.Add(900 * time.Millisecond)
+	answered := w.Now()
+	w.answer(key, 1)
+	w.Add(24*time.Hour - time.Millisecond)
+	q := queryFor(key, key.Month)
+	if until, blocked := w.book().Blocked(q, w.Now()); !blocked || until.Before(answered.Add(24*time.Hour)) {
+		t.Errorf("answered at %s, blocked until %s: %t", answered, until, blocked)
+	}
+	wants := Request{Policy: Last, Now: w.Now(), Window: Window{key.Month, key.Month}, Series: []sdk.Series{key.Series}}
+	if asks := Due(w.book(), wants); len(asks) > 0 {
+		t.Errorf("due already: %+v", asks)
 	}
 }
 

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -87,7 +88,10 @@ func TestRequestLog(t *testing.T) {
 		Query: anna + "|" + home + "|2|2026/10|2026/10|0|5|", From: "2026/10", To: "2026/10",
 		Status: 429, Outcome: "refused", Nth: 2,
 	}
-	if refused != want {
+	if client, _, err := net.SplitHostPort(refused.Client); err != nil || client != "127.0.0.1" {
+		t.Errorf("the client is %q", refused.Client)
+	}
+	if refused.Client = ""; refused != want {
 		t.Errorf("got  %+v\nwant %+v", refused, want)
 	}
 	summary := f.admin("GET", "summary", "").body

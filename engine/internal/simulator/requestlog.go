@@ -14,6 +14,7 @@ import (
 type Request struct {
 	Time       time.Time `json:"time"` // simulated
 	Real       time.Time `json:"real"`
+	Client     string    `json:"client,omitempty"` // the address that the call came from
 	Endpoint   string    `json:"endpoint"`
 	Version    int       `json:"version,omitempty"`
 	Username   string    `json:"username,omitempty"`
@@ -109,7 +110,7 @@ func (c *call) log(a answer) {
 	}
 	c.sim.log.add(Request{
 		Time: c.now.UTC(), Real: c.began.UTC(),
-		Endpoint: c.name, Version: c.version,
+		Client: c.client, Endpoint: c.name, Version: c.version,
 		Username: c.account, NIF: c.get("authorizedNif"), CUPS: c.get("cups"),
 		Query: c.ruleKey(), From: c.get("startDate"), To: c.get("endDate"),
 		Status: a.status, Outcome: outcome, Fault: c.kind,

@@ -24,6 +24,7 @@ type call struct {
 	params  url.Values
 	now     time.Time // simulated
 	began   time.Time // real
+	client  string    // where it came from
 	account string    // username
 	strike
 
@@ -72,7 +73,7 @@ func (s *Simulator) endpoints() map[string]endpoint {
 
 // serve answers as Datadis.
 func (s *Simulator) serve(w http.ResponseWriter, r *http.Request) {
-	c := &call{sim: s, path: r.URL.Path, now: s.clock.now(), began: time.Now()}
+	c := &call{sim: s, path: r.URL.Path, client: r.RemoteAddr, now: s.clock.now(), began: time.Now()}
 	var known bool
 	if c.endpoint, known = s.calls[r.URL.Path]; !known || c.method != r.Method {
 		c.endpoint = endpoint{name: endpointUnknown}

@@ -40,7 +40,7 @@ func Records(t testing.TB, bootstrap string, ends map[string]map[int32]int64) []
 		t.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var records []Record
 	for left > 0 {
