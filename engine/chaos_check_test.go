@@ -312,7 +312,7 @@ func (c *chaos) checkRuns() {
 			if end.Finished.After(last.Finished) {
 				last = end
 			}
-			if end.Outcome != ends[0].Outcome || !bytes.Equal(asJSON(end.FailedGrants), asJSON(ends[0].FailedGrants)) {
+			if end.Outcome != ends[0].Outcome || !bytes.Equal(jsonText(end.FailedGrants), jsonText(ends[0].FailedGrants)) {
 				c.Errorf("run %s ended in two ways: %+v, %+v", run, ends[0], end)
 			}
 		}
@@ -322,7 +322,7 @@ func (c *chaos) checkRuns() {
 	}
 }
 
-func asJSON(v any) []byte {
+func jsonText(v any) []byte {
 	text, _ := json.Marshal(v) // what came from JSON
 	return text
 }
