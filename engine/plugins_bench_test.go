@@ -79,6 +79,9 @@ func BenchmarkPluginsList(b *testing.B) {
 	if err := os.MkdirAll(filepath.Join(dir, "data", "plugins"), 0o700); err != nil {
 		b.Fatal(err)
 	}
+	if code := newApp(io.Discard, os.Stderr, environ).execute(b.Context(), []string{"plugins", "list", "--locked"}); code != codeDone {
+		b.Fatal(code)
+	}
 	b.Run("locked and known", func(b *testing.B) { list(b, "--locked") })
 }
 
