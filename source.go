@@ -7,6 +7,5 @@ import "embed"
 // SDK holds the packages that a plugin is built with, as they lie in this
 // repository, and the versions of what they need. Tests are in it too.
 //
-//go:embed go.mod go.sum LICENSE sdk/*.go sdk/conformance/*.go sdk/fixture/*.go sdk/internal/wire/*.go
-//go:embed sdk/plugin/*.go sdk/sdktest/*.go proto/plugin/v1/*.go proto/plugin/v1/*.proto
+//go:embed go.mod go.sum LICENSE sdk proto/plugin/v1
 var SDK embed.FS

@@ -112,7 +112,7 @@ func (c *config) make(s *schema, pointer string, depth int) any {
 func (c *config) makeObject(s *schema, pointer string, depth int) any {
 	object := map[string]any{}
 	for name, property := range s.Properties {
-		if !slices.Contains(s.Required, name) && len(property.Examples) == 0 {
+		if property == nil || !slices.Contains(s.Required, name) && len(property.Examples) == 0 {
 			continue
 		}
 		if value := c.make(property, pointer+"/"+escape(name), depth+1); value != nil {
@@ -137,7 +137,7 @@ func (s *schema) hasSecrets() bool {
 		return false
 	}
 	for _, property := range s.Properties {
-		if property.Secret || property.hasSecrets() {
+		if property.hasSecrets() {
 			return true
 		}
 	}

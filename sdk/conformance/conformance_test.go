@@ -169,6 +169,10 @@ func TestMistakesAreFound(t *testing.T) {
 	}
 }
 
+// light are the checks of harmonizers that take little time.
+var light = []string{"harmonizer.months", "harmonizer.supplies", "harmonizer.again", "harmonizer.revision", "harmonizer.split",
+	"harmonizer.deadline", "harmonizer.end-run", "harmonizer.end-run-unseen", "harmonizer.end-run-partial"}
+
 // groups are the checks that have to find a code and nothing else; running all
 // for each would only take longer.
 func groups(code string) []string {
@@ -177,8 +181,12 @@ func groups(code string) []string {
 		return []string{"source"}
 	case "config", "configure":
 		return []string{"config"}
-	case "call", "answer", "batch", "result", "poison", "limit", "kill", "end-run", "memory":
-		return []string{"harmonizer"}
+	case "call", "answer", "batch", "result", "end-run":
+		return light
+	case "poison", "limit", "kill":
+		return append(slices.Clone(light), "harmonizer."+kind)
+	case "memory":
+		return append(slices.Clone(light), "harmonizer.performance")
 	case "secrets", "stdout", "stderr", "log":
 		return []string{"config", "source", "harmonizer.months"}
 	default:

@@ -149,7 +149,7 @@ func (c *check) checkSchema(text string) error {
 		}
 	}
 	for name, property := range config.schema.Properties {
-		if property.About == "" {
+		if property == nil || property.About == "" {
 			c.find("describe.undocumented", "%s", name)
 		}
 	}

@@ -167,8 +167,13 @@ func (p Project) fill(path string) ([]byte, error) {
 // addSDK copies the SDK's source, without its tests.
 func addSDK(files map[string][]byte) error {
 	return fs.WalkDir(datadis.SDK, ".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasSuffix(path, "_test.go") || path == "go.mod" || path == "go.sum" {
+		switch {
+		case err != nil:
 			return err
+		case entry.IsDir() && entry.Name() == "testdata":
+			return fs.SkipDir
+		case entry.IsDir(), strings.HasSuffix(path, "_test.go"), path == "go.mod", path == "go.sum":
+			return nil
 		}
 		text, err := datadis.SDK.ReadFile(path)
 		files[sdkDir+"/"+path] = text
