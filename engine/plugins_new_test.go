@@ -87,20 +87,8 @@ func (w *walk) engine(args []string) {
 	cmd := engineProcess(w.t, "engine", append(w.s.environ, "PATH="+os.Getenv("PATH"), "HOME="+w.s.dir), args...)
 	cmd.Dir = w.dir
 	out, err := cmd.CombinedOutput()
-	if err != nil && strings.Contains(string(out), `"install" is no command`) {
-		w.install(args[len(args)-1])
-		return
-	}
 	if err != nil {
 		w.t.Fatalf("engine %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
-// install does by hand what an engine without that command leaves to people.
-func (w *walk) install(path string) {
-	w.t.Helper()
-	for _, file := range []string{path, path + ".json"} {
-		typed(w.t, w.dir, "cp", file, filepath.Join(w.s.dir, "bin"))
 	}
 }
 
