@@ -10,6 +10,7 @@ import (
 
 	"github.com/datadis-engine/datadis/plugins/internal/neo4j"
 	"github.com/datadis-engine/datadis/sdk"
+	"github.com/datadis-engine/datadis/sdk/plugin"
 	"github.com/datadis-engine/datadis/sdk/sdktest"
 )
 
@@ -54,7 +55,7 @@ func (r renamed) HarmonizeTimeSeries(ctx context.Context, batch sdk.Batch[sdk.Ch
 		c := batch.Items[record.Item]
 		real := r.harmonizer.mapping.Sensor(c.Series).Graph(c.CUPS, c.Series).Hash
 		same := string(c.CUPS) + c.Series.String()
-		record.Key = []byte(strings.ReplaceAll(string(record.Key), real, same))
+		record.Key = []byte(strings.ReplaceAll(string(record.Key), real[:16], same))
 		record.Value = []byte(strings.ReplaceAll(string(record.Value), real, same))
 	}
 	return result, err
@@ -164,7 +165,7 @@ func TestPoints(t *testing.T) {
 		if err := json.Unmarshal(r.Value, &p); err != nil {
 			t.Fatalf("%s: %v", r.Value, err)
 		}
-		if want := fmt.Sprintf("%s/%d", p.Hash, p.Start); r.Topic != "points" || string(r.Key) != want || p.IsReal == nil {
+		if want := fmt.Sprintf("%s/%d", p.Hash[:16], p.Start); r.Topic != "points" || string(r.Key) != want || p.IsReal == nil {
 			t.Errorf("topic %s, key %s, value %s", r.Topic, r.Key, r.Value)
 		}
 		points[p.Start] = p
@@ -185,6 +186,22 @@ func TestPoints(t *testing.T) {
 	merged := time.Date(2025, time.October, 26, 0, 0, 0, 0, time.UTC).Unix()
 	if p := points[merged]; p.End != merged+7199 {
 		t.Errorf("the hour of two hours is %+v", p)
+	}
+}
+
+// TestABatchOfHoursFitsOneAnswer: what does not fit is handed over again, in
+// halves.
+func TestABatchOfHoursFitsOneAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.h.topic = "datadis.points.sime"
+	records, _ := w.chunks(sdktest.Chunk(cups, sdk.EnergyHourly, sdk.NewMonth(2026, time.March), 1))
+	size := 0
+	for _, r := range records {
+		size += len(r.Topic) + len(r.Key) + len(r.Value) + 14 // tags and lengths
+	}
+	if hundred := 100 * size; hundred > plugin.MaxMessageSize {
+		t.Errorf("100 months have %d bytes, a message %d", hundred, plugin.MaxMessageSize)
 	}
 }
 
