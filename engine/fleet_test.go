@@ -237,23 +237,26 @@ func (m *member) kill() {
 // queue looks at a queue of the newest run, once there is one.
 func (f *fleet) queue(kind queue.Kind) func() *queue.Queue {
 	f.Helper()
-	open := func(url string) redis.UniversalClient {
-		client, err := openRedis("", settings.NewURL(url))
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Cleanup(func() { _ = client.Close() })
-		return client
-	}
-	users, devices := open(f.users), open(f.devices)
-	registry := runs.NewRegistry(users, time.Minute)
+	registry := runs.NewRegistry(f.client(f.users), time.Minute)
+	client := f.client(map[queue.Kind]string{queue.Users: f.users, queue.Devices: f.devices}[kind])
 	return func() *queue.Queue {
 		id := "none"
 		if recent, err := registry.Recent(f.Context(), 1); err == nil && len(recent) == 1 {
 			id = recent[0].ID
 		}
-		return queue.New(map[queue.Kind]redis.UniversalClient{queue.Users: users, queue.Devices: devices}[kind], kind, id, queue.Options{})
+		return queue.New(client, kind, id, queue.Options{})
 	}
+}
+
+// client connects to a Redis of the fleet.
+func (f *fleet) client(url string) redis.UniversalClient {
+	f.Helper()
+	client, err := openRedis("", settings.NewURL(url))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = client.Close() })
+	return client
 }
 
 // rows counts the readings in the harmonizer's files.

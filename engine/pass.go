@@ -251,8 +251,28 @@ func (p *pass) finisher(run runs.Run, q queues, log *slog.Logger) *finisher.Fini
 		Erase: func(ctx context.Context) error {
 			return errors.Join(p.credentials(run.ID).Erase(ctx), book.Forget(ctx))
 		},
+		Sweep: p.sweep,
 		Now: p.now, Logger: log,
 	})
+}
+
+// sweep drops the queues of runs that ended long ago, but for their dead
+// letters, and forgets the runs.
+func (p *pass) sweep(ctx context.Context) error {
+	old, err := p.registry.Old(ctx, p.settings.Run.Keep)
+	if err != nil {
+		return err
+	}
+	for _, run := range old {
+		q := openQueues(p.settings, p.servers, run.ID, p.log)
+		if err := errors.Join(q.users.Purge(ctx), q.devices.Purge(ctx)); err != nil {
+			return err
+		}
+		if err := p.registry.Remove(ctx, run.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // standing looks how far a run has come.

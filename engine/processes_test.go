@@ -128,12 +128,22 @@ func TestFleetListsLate(t *testing.T) {
 func TestFleetPublishesOnce(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, simulator.Config{Seed: 25, World: smallWorld()})
+	f.environ = append(f.environ, "DATADIS_RUN_KEEP=1s")
 	pass := func() envelope.EndOffsets {
 		f.start("producer", "--policy", "repair").finish()
 		f.start("consumer", "--once").finish()
 		return f.ends("north", "south", "harm", "raw")
 	}
-	first, second := pass(), pass()
+	first := pass()
+	gone := f.queue(queue.Devices)().RunID()
+	second := pass()
+	devices := f.queue(queue.Devices)() // the newest run's
+	if stats, err := queue.New(f.client(f.devices), queue.Devices, gone, queue.Options{}).Stats(t.Context()); err != nil || stats.Enqueued != 0 {
+		t.Errorf("the queue of a run that was over long ago has %+v, %v", stats, err)
+	}
+	if stats, err := devices.Stats(t.Context()); err != nil || stats.Enqueued != 2 {
+		t.Errorf("the queue of the last run has %+v, %v", stats, err)
+	}
 	if !reflect.DeepEqual(first, second) {
 		t.Errorf("the topics ended at %v, and after the second run at %v", first, second)
 	}

@@ -46,6 +46,7 @@ type Config struct {
 	Control  Control
 	Deferred Deferred
 	Erase    func(context.Context) error // the credentials
+	Sweep    func(context.Context) error // what is left of runs that ended long ago
 	Now      func() time.Time
 	Logger   *slog.Logger
 }
@@ -200,6 +201,9 @@ func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 	}
 	crash.Here(crash.Finished)
 	f.Logger.Info("run finished", "outcome", outcome)
+	if err := f.Sweep(ctx); err != nil {
+		f.Logger.Warn("older runs were not cleared away; the next run's end does it", "error", err)
+	}
 	return nil
 }
 

@@ -268,6 +268,35 @@ func (r *Registry) Unfinished(ctx context.Context) ([]Run, error) {
 	return r.all(ctx, ids)
 }
 
+// Old lists the finished runs that ended that long ago, the oldest first.
+func (r *Registry) Old(ctx context.Context, age time.Duration) ([]Run, error) {
+	now, err := r.client.Time(ctx).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list old runs: %w", err)
+	}
+	limit := now.Add(-age)
+	ids, err := r.client.ZRangeByScore(ctx, allKey, &redis.ZRangeBy{Min: "-inf", Max: text(limit)}).Result()
+	if err != nil {
+		return nil, fmt.Errorf("list old runs: %w", err)
+	}
+	runs, err := r.all(ctx, ids)
+	return slices.DeleteFunc(runs, func(run Run) bool { return run.State != Finished || run.Ended.After(limit) }), err
+}
+
+// Remove forgets a finished run. Its queues must be gone already: nothing else
+// leads to them.
+func (r *Registry) Remove(ctx context.Context, id string) error {
+	_, err := r.client.TxPipelined(ctx, func(tx redis.Pipeliner) error {
+		tx.Del(ctx, runKey(id), producersKey(id), failedKey(id), finalKey(id))
+		tx.ZRem(ctx, allKey, id)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("forget run %s: %w", id, err)
+	}
+	return nil
+}
+
 // Recent lists the latest runs, the newest first.
 func (r *Registry) Recent(ctx context.Context, most int64) ([]Run, error) {
 	ids, err := r.client.ZRevRange(ctx, allKey, 0, most-1).Result()

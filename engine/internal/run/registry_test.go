@@ -216,6 +216,29 @@ func TestFailedGrantsAreCollectedOnce(t *testing.T) {
 	})
 }
 
+func TestOldRunsAreForgotten(t *testing.T) {
+	t.Parallel()
+	each(t, func(w *world) {
+		first := w.open("p1", spec("last", "north"))
+		w.finish(first.ID)
+		open := w.open("p2", spec("repair", "north"))
+		old, err := w.Old(w.Context(), 0)
+		w.must(err)
+		if len(old) != 1 || old[0].ID != first.ID {
+			w.Errorf("old: %+v, want the finished one", old)
+		}
+		if old, err := w.Old(w.Context(), time.Hour); err != nil || len(old) != 0 {
+			w.Errorf("an hour old: %+v, %v", old, err)
+		}
+		w.must(w.Remove(w.Context(), first.ID))
+		recent, err := w.Recent(w.Context(), 10)
+		w.must(err)
+		if len(recent) != 1 || recent[0].ID != open.ID {
+			w.Errorf("recent: %+v", recent)
+		}
+	})
+}
+
 func TestOneProcessAnnounces(t *testing.T) {
 	t.Parallel()
 	each(t, func(w *world) {

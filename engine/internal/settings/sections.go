@@ -126,6 +126,7 @@ type Run struct {
 	DrainTimeout time.Duration
 
 	ProducerSilence time.Duration
+	Keep            time.Duration
 
 	Now time.Time // zero: the real time
 }
@@ -137,6 +138,7 @@ func (r *Run) fields() []field {
 		integer(&r.Workers, "run.workers", 16, 1, 10_000, "Items that one process works on at the same time."),
 		duration(&r.DrainTimeout, "run.drain_timeout", 190*time.Second, 0, "How long calls in flight may go on after SIGTERM. Keep it above datadis.timeout: a call that is cut counts for Datadis."),
 		duration(&r.ProducerSilence, "run.producer_silence", 10*time.Minute, time.Second, "After how long without a heartbeat a producer counts as lost; its run then ends without it, with outcome partial."),
+		duration(&r.Keep, "run.keep", 14*24*time.Hour, time.Second, "How long the queues of a finished run stay in Redis; its summary and its dead letters stay for good."),
 		instant(&r.Now, "run.now", "Simulated time: the clock that plans and records starts here. For trials only; leave it out for the real time."),
 	}
 }

@@ -77,7 +77,7 @@ const complete = `{
               "raw": {"enabled": false, "topic": "r"}, "partitions": 3, "replication": 2, "final_message": true},
   "plugins": {"paths": ["bin/plugins", "/opt/more"], "config_dir": "secrets", "lock": "lock.json", "locked": true,
               "limits": {"memory": "512MiB", "address_space": "4GiB", "open_files": 256, "cpus": 2, "nice": 5}},
-  "run":     {"deadline": "10h", "lease": "30s", "workers": 4, "drain_timeout": "100s", "producer_silence": "5m", "now": "2026-03-01T06:00:00Z"},
+  "run":     {"deadline": "10h", "lease": "30s", "workers": 4, "drain_timeout": "100s", "producer_silence": "5m", "keep": "48h", "now": "2026-03-01T06:00:00Z"},
   "secrets": {"keys": [{"id": 2, "key": "` + aKey + `"}, {"id": 1, "key": {"env": "OLD_KEY"}}]},
   "data_dir": "/var/lib/engine",
   "http":    {"listen": ":9090", "token": "hunter2-hunter2-hunter2", "open": "metrics"},
