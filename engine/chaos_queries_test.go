@@ -51,7 +51,7 @@ func (c *chaos) checkQueries(n *chaosCounts) {
 		}
 		n.repeated++
 		goneOn := wentOn(asked[before.Client+" "+before.CUPS], before.Real)
-		if reason := c.reason(before, r, lives[before.Client], goneOn); reason != "" {
+		if reason := c.reason(before, r, lives, goneOn); reason != "" {
 			n.reasons[reason]++
 			continue
 		}
@@ -72,8 +72,10 @@ func wentOn(asked []time.Time, after time.Time) time.Time {
 	return next
 }
 
-// reason is why a query was made again; "" if there is none.
-func (c *chaos) reason(before, again simulator.Request, l *life, goneOn time.Time) string {
+// reason is why a query was made again; "" if there is none. Who asks again may
+// also have been frozen with the call in its hand, while another took over.
+func (c *chaos) reason(before, again simulator.Request, lives map[string]*life, goneOn time.Time) string {
+	l, second := lives[before.Client], lives[again.Client]
 	until := again.Real // what happened must have happened before the process went on
 	if !goneOn.IsZero() && goneOn.Before(until) {
 		until = goneOn
@@ -81,11 +83,11 @@ func (c *chaos) reason(before, again simulator.Request, l *life, goneOn time.Tim
 	switch {
 	case strings.HasPrefix(before.Outcome, "fault:"):
 		return "fault"
-	case l == nil:
+	case l == nil || second == nil:
 		return ""
 	case !l.killed.IsZero() && (outage{l.killed, l.killed}).overlaps(before.Real, until):
 		return "kill"
-	case slices.ContainsFunc(l.frozen, func(o outage) bool { return o.overlaps(before.Real, until) }):
+	case l.wasFrozen(before.Real, until), second != l && second.wasFrozen(before.Real, again.Real):
 		return "freeze"
 	case before.Abandoned:
 		return "time-out"

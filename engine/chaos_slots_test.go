@@ -28,6 +28,7 @@ type life struct {
 	killed time.Time      // when SIGKILL was sent; zero: never
 	frozen []outage       // SIGSTOP to SIGCONT
 	code   int            // exit code; -1: a signal
+	over   time.Time      // when it ended
 	asked  syscall.Signal // to end, by the suite; 0: not
 	atEnd  bool           // asked when all was over
 }
@@ -112,7 +113,7 @@ func (c *crowd) start(slot string, args []string) (*life, error) {
 		_ = cmd.Wait() // the code is looked at below
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.code = cmd.ProcessState.ExitCode()
+		l.code, l.over = cmd.ProcessState.ExitCode(), time.Now()
 	}()
 	return l, nil
 }
@@ -153,6 +154,11 @@ func (l *life) hit(action string) bool {
 		l.frozen[len(l.frozen)-1].until = now
 	}
 	return syscall.Kill(l.pid, signal) == nil // else it ended this moment
+}
+
+// wasFrozen tells whether a process was frozen in an interval.
+func (l *life) wasFrozen(from, until time.Time) bool {
+	return slices.ContainsFunc(l.frozen, func(o outage) bool { return o.overlaps(from, until) })
 }
 
 // all are the processes so far.

@@ -14,6 +14,7 @@ import (
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/engine/internal/simulator"
+	"github.com/datadis-engine/datadis/engine/internal/truthtest"
 )
 
 // `make chaos` sets these; the defaults are the short chaos of `make test`.
@@ -76,7 +77,8 @@ type chaos struct {
 	outages  *outages
 	bodies   *bodies
 	registry *runs.Registry
-	over     time.Time // when the chaos was over, and the rest began
+	truths   map[string]truthtest.Readings // by source; see want
+	over     time.Time                     // when the chaos was over, and the rest began
 
 	stopProducers, stopOthers context.CancelFunc
 }
@@ -244,6 +246,7 @@ func (c *chaos) await(l *life) {
 // day lets a simulated day go by, and then one run.
 func (c *chaos) day() {
 	c.Helper()
+	c.truths = make(map[string]truthtest.Readings) // a real day may have gone by
 	c.until("the runs to finish", c.idle)
 	if err := pause(c.Context(), chaosDay); err != nil { // it is the day itself
 		c.Fatal(err)

@@ -120,6 +120,9 @@ func (c *copies) Open(ctx context.Context, at ledger.Location) (downloader.Copy,
 		return downloader.Copy{}, err
 	}
 	facts, body, err := c.archive.OpenRaw(&record)
+	if errors.Is(err, envelope.ErrMalformed) { // no later attempt reads more out of it
+		return downloader.Copy{}, fmt.Errorf("%w: partition %d, offset %d: %w", downloader.ErrGone, at.Partition, at.Offset, err)
+	}
 	if err != nil {
 		return downloader.Copy{}, fmt.Errorf("raw copy at partition %d, offset %d: %w", at.Partition, at.Offset, err)
 	}

@@ -66,6 +66,16 @@ start=$SECONDS
 go test -race -timeout 14m ./...
 echo "test: $((SECONDS - start)) s"
 
+# make test has a short chaos among its tests.
+if [[ ${1:-} == --all && $kafka == yes ]]; then
+  for seed in 1 2 3; do
+    echo "test: chaos, seed $seed"
+    start=$SECONDS
+    scripts/chaos.sh "$seed" 3
+    echo "test: $((SECONDS - start)) s"
+  done
+fi
+
 # The image and the manifests; what cannot be tried here is said by name.
 echo "test: tools/deploy"
 start=$SECONDS

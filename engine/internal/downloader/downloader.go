@@ -39,7 +39,8 @@ type Outlet interface {
 
 // Copies reads raw copies back.
 type Copies interface {
-	// Open fails with ErrGone for a copy that is not kept any more.
+	// Open fails with ErrGone for a copy that is not kept any more, or is
+	// damaged.
 	Open(ctx context.Context, at ledger.Location) (Copy, error)
 }
 

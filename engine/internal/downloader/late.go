@@ -60,7 +60,7 @@ func (t *task) open(ctx context.Context, key ledger.Key, cell ledger.Cell) (*sdk
 	if cell.Raw == nil || t.Copies == nil {
 		return nil, nil
 	}
-	copy, err := t.Copies.Open(ctx, *cell.Raw)
+	copy, err := t.copyAt(ctx, *cell.Raw)
 	if errors.Is(err, ErrGone) {
 		t.log.Info("raw copy gone; Datadis is asked", "chunk", key)
 		return nil, nil

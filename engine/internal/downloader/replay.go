@@ -112,7 +112,7 @@ func (r *replay) read(ctx context.Context, key ledger.Key, cell ledger.Cell) (*s
 	}
 	chunks, known := r.opened[*cell.Raw]
 	if !known {
-		copy, err := r.Copies.Open(ctx, *cell.Raw)
+		copy, err := r.copyAt(ctx, *cell.Raw)
 		switch {
 		case errors.Is(err, ErrGone):
 		case err != nil:

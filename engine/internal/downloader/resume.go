@@ -24,7 +24,7 @@ func (t *task) resumeOne(ctx context.Context, key ledger.QueryKey, at ledger.Loc
 	if t.Copies == nil {
 		return t.book.Fail(ctx, key, ledger.Unreadable)
 	}
-	copy, err := t.Copies.Open(ctx, at)
+	copy, err := t.copyAt(ctx, at)
 	if errors.Is(err, ErrGone) {
 		t.log.Warn("an answer that was kept is gone; it is asked for again when Datadis allows it")
 		return t.book.Fail(ctx, key, ledger.Unreadable)
@@ -47,4 +47,15 @@ func (t *task) accessOf(account string) job.Access {
 		}
 	}
 	return t.device.Accesses[0]
+}
+
+// copyAt opens a raw copy. One of another supply is as good as gone: the topic
+// was made anew, and what lies there now belongs to somebody else.
+func (t *task) copyAt(ctx context.Context, at ledger.Location) (Copy, error) {
+	copy, err := t.Copies.Open(ctx, at)
+	if err == nil && copy.Query.CUPS.Key() != t.cups.Key() {
+		t.log.Warn("where a raw copy was, there is one of another supply; was the raw topic made anew?", "partition", at.Partition, "offset", at.Offset)
+		return Copy{}, ErrGone
+	}
+	return copy, err
 }

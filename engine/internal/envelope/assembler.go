@@ -15,10 +15,10 @@ import (
 // completed, since its publisher died or published it anew, are abandoned when
 // a newer version is complete, or when too much is waiting.
 type Assembler struct {
-	limit   int // readings that may wait
+	limit   int // readings and parts that may wait
 	waiting map[version]*assembly
 	order   []*assembly // by when they were begun, the oldest first
-	held    int         // readings that wait
+	held    int         // readings that wait, and places for parts
 }
 
 // version tells contents apart: parts with the same version make one chunk.
@@ -34,7 +34,7 @@ type assembly struct {
 	parts   []Part  // by index; no chunk: not here yet
 	offsets []int64 // of each part
 	have    int
-	held    int // readings
+	held    int // readings, and places for parts
 }
 
 // Whole is a chunk with all of its parts.
@@ -52,7 +52,8 @@ type Abandoned struct {
 }
 
 // NewAssembler keeps at most so many readings waiting for the rest of their
-// chunk, those of the chunk in hand not counted.
+// chunk, those of the chunk in hand not counted. Each part that a chunk has, here
+// or not, counts as one more.
 func NewAssembler(limit int) *Assembler {
 	return &Assembler{limit: limit, waiting: map[version]*assembly{}}
 }
@@ -98,7 +99,9 @@ func (a *Assembler) assembly(v version, count int) *assembly {
 		w = nil
 	}
 	if w == nil {
-		w = &assembly{version: v, parts: make([]Part, count), offsets: make([]int64, count)}
+		// The places count too: a message may claim to be one of very many parts.
+		w = &assembly{version: v, parts: make([]Part, count), offsets: make([]int64, count), held: count}
+		a.held += count
 		a.waiting[v] = w
 		a.order = append(a.order, w)
 	}

@@ -138,7 +138,7 @@ func (a *Archive) OpenRaw(m *Message) (Facts, []byte, error) {
 	case errors.Is(err, zstd.ErrDecoderSizeExceeded) || errors.Is(err, zstd.ErrWindowSizeExceeded):
 		return Facts{}, nil, malformed("a body larger than %d bytes", MaxBody)
 	case err != nil:
-		return Facts{}, nil, malformed("a body: %w", err)
+		return Facts{}, nil, malformed("a body that is no whole zstd frame")
 	case contentHash(body) != hash:
 		return Facts{}, nil, malformed("a body that differs from its hash")
 	}

@@ -243,9 +243,13 @@ func persist(ctx context.Context, h *Harmonizer, do func() error) error {
 // items stay uncommitted, and are handed over again.
 var errStopping = errors.New("the process stops while the plugin is not available")
 
+// longestPause is the most that a plugin may ask for: what it asks for by
+// mistake must not hold everything up for ever.
+const longestPause = 10 * time.Minute
+
 // wait pauses, unless the context ends, or nothing more is to be begun.
 func (h *Harmonizer) wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
+	timer := time.NewTimer(min(d, longestPause))
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():

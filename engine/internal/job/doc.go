@@ -39,13 +39,26 @@ func decode[T any](data []byte) (T, error) {
 	}
 	var v T
 	if err := json.Unmarshal(data, &body); err != nil {
-		return v, fmt.Errorf("decode queue item: %w", err)
+		return v, unreadable(err)
 	}
 	if body.Version != version {
 		return v, fmt.Errorf("%w: %d, this engine reads %d", ErrVersion, body.Version, version)
 	}
 	if err := json.Unmarshal(body.Item, &v); err != nil {
-		return v, fmt.Errorf("decode queue item: %w", err)
+		return v, unreadable(err)
 	}
 	return v, nil
+}
+
+// ErrUnreadable says that a body is none that an engine wrote.
+var ErrUnreadable = errors.New("the queue item cannot be read: it is cut off, or no engine wrote it")
+
+// unreadable says what is wrong with a body, in words that are for people and
+// without anything of what is in it.
+func unreadable(err error) error {
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) && kind.Field != "" {
+		return fmt.Errorf("%w (%s is of the wrong kind)", ErrUnreadable, kind.Field)
+	}
+	return ErrUnreadable
 }

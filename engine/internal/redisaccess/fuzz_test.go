@@ -24,7 +24,8 @@ func FuzzOpen(f *testing.F) {
 			_ = client.Close()
 			return
 		}
-		if len(address) > 12 && strings.Contains(err.Error(), address) || strings.Contains(err.Error(), "hunter2hunter2") {
+		help := strings.Contains(ErrAddress.Error(), address) // what is in the help is no secret
+		if !help && len(address) > 12 && strings.Contains(err.Error(), address) || strings.Contains(err.Error(), "hunter2hunter2") {
 			t.Errorf("it shows the address: %v", err)
 		}
 	})

@@ -3,6 +3,8 @@ package settings
 import (
 	"strings"
 	"testing"
+
+	"github.com/datadis-engine/datadis/engine/internal/badinput"
 )
 
 // mistakes are configurations that people write, and what they are told. DIR
@@ -154,4 +156,13 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("loaded, and not usable: %+v", s)
 		}
 	})
+}
+
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	cases := make([]badinput.Case, len(mistakes))
+	for i, m := range mistakes { // that this is what is said, TestMistakes shows
+		cases[i] = badinput.Case{Name: m.name, Says: m.want}
+	}
+	badinput.Golden(t, *update, cases, "hunter2", aKey)
 }

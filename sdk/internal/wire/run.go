@@ -95,14 +95,17 @@ func DecodeResult(m *pb.BatchResult, first, n int) (sdk.Result, error) {
 	var r sdk.Result
 	for _, record := range m.GetRecords() {
 		if int(record.GetItem()) >= n {
-			return r, fmt.Errorf("a record of item %d in a batch of %d", record.GetItem(), n)
+			return r, fmt.Errorf("a record of item %d, which is not in the batch of %d", record.GetItem(), n)
 		}
 		r.Records = append(r.Records, decodeRecord(record, first))
 	}
 	for _, item := range m.GetItems() {
 		verdict, ok := verdictsByCode[item.GetVerdict()]
-		if !ok || int(item.GetItem()) >= n {
-			return r, fmt.Errorf("verdict %s on item %d in a batch of %d", item.GetVerdict(), item.GetItem(), n)
+		switch {
+		case int(item.GetItem()) >= n:
+			return r, fmt.Errorf("a verdict on item %d, which is not in the batch of %d", item.GetItem(), n)
+		case !ok:
+			return r, fmt.Errorf("no verdict on item %d that is known: %s", item.GetItem(), item.GetVerdict())
 		}
 		r.Items = append(r.Items, sdk.ItemResult{Item: first + int(item.GetItem()), Verdict: verdict,
 			Reason: item.GetReason(), Message: item.GetMessage(), RetryAfter: item.GetRetryAfter().AsDuration()})
