@@ -50,6 +50,10 @@ func NewSubscriber(ctx context.Context, c Config, group string, h Handlers, log 
 			"max.poll.interval.ms":       "600000",
 			"queued.max.messages.kbytes": "16384", // per partition
 			"queued.min.messages":        "1000",
+			// How soon the others take over from a member that was killed. It
+			// is heard of while a plugin works, too.
+			"session.timeout.ms":    "15000",
+			"heartbeat.interval.ms": "3000",
 			// How soon a topic that is created later is noticed.
 			"topic.metadata.refresh.interval.ms": "30000",
 		},
