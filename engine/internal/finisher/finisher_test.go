@@ -112,7 +112,7 @@ func (w *world) finisher(process string) *Finisher {
 		Run: w.run.ID, Process: process, Registry: w.registry, Users: w.users, Devices: w.devices,
 		Control: w, Deferred: w, Erase: func(context.Context) error { return w.note("erase") },
 		Sweep: func(context.Context) error { return w.note("sweep") },
-		Now: func() time.Time { return now.Add(time.Hour) }, Logger: slog.New(slog.DiscardHandler),
+		Now:   func() time.Time { return now.Add(time.Hour) }, Logger: slog.New(slog.DiscardHandler),
 	})
 }
 
