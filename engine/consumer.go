@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -207,7 +208,7 @@ func (c *crew) takeUp(ctx context.Context, all *sync.WaitGroup) (int, error) {
 	}
 	open := 0
 	for _, run := range unfinished {
-		if c.policy != "" && run.Policy != c.policy {
+		if !c.mine(run) {
 			continue
 		}
 		open++
@@ -266,22 +267,33 @@ func (c *crew) seen() bool {
 	return len(c.order) > 0
 }
 
+// lookBack is among how many runs the newest of a policy is looked for.
+const lookBack = 20
+
 // justOver tells whether the newest run was over so shortly ago that this
 // process was meant to help with it; its summary is then reported all the same.
 func (c *crew) justOver(ctx context.Context) (bool, error) {
-	recent, err := c.pass.registry.Recent(ctx, 1)
-	if err != nil || len(recent) == 0 {
+	recent, err := c.pass.registry.Recent(ctx, lookBack)
+	if err != nil {
 		return false, err
 	}
+	newest := slices.IndexFunc(recent, c.mine)
+	if newest < 0 {
+		return false, nil
+	}
+	run := recent[newest]
 	now, err := c.pass.servers.users.Time(ctx).Result()
-	if err != nil || recent[0].State != runs.Finished || now.Sub(recent[0].Ended) > firstRun {
+	if err != nil || run.State != runs.Finished || now.Sub(run.Ended) > firstRun {
 		return false, err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.order = append(c.order, recent[0].ID)
+	c.order = append(c.order, run.ID)
 	return true, nil
 }
+
+// mine tells whether the run is one to work on.
+func (c *crew) mine(run runs.Run) bool { return c.policy == "" || run.Policy == c.policy }
 
 // summaries sums up the runs that this process worked on and that are over.
 func (c *crew) summaries(ctx context.Context) ([]summary, error) {

@@ -76,8 +76,12 @@ func (p *pass) ledgerConfig() ledger.Config {
 	return ledger.Config{RepeatAfter: p.settings.Datadis.RepeatAfter, Now: p.now}
 }
 
+// ending is how long the credentials of a run outlive its deadline, so that
+// its end can say whose accounts were not listed. They are erased with it.
+const ending = 10 * time.Minute
+
 func (p *pass) credentials(runID string) *vault.Credentials {
-	return vault.NewCredentials(p.servers.users, p.secrets.sealer, runID, p.settings.Run.Deadline)
+	return vault.NewCredentials(p.servers.users, p.secrets.sealer, runID, p.settings.Run.Deadline+ending)
 }
 
 // produce opens a run, or joins the one of its policy or slot, and queues the
@@ -247,7 +251,7 @@ func (p *pass) finisher(run runs.Run, q queues, log *slog.Logger) *finisher.Fini
 	return finisher.New(finisher.Config{
 		Run: run.ID, Process: p.process, Registry: p.registry, Users: q.users, Devices: q.devices,
 		Control:  control{p.servers, p.registry, p.settings},
-		Deferred: deferred{failures: noted, log: log},
+		Deferred: deferred{failures: noted, credentials: p.credentials(run.ID), log: log},
 		Erase: func(ctx context.Context) error {
 			return errors.Join(p.credentials(run.ID).Erase(ctx), book.Forget(ctx))
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/queue"
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
+	"github.com/datadis-engine/datadis/engine/internal/vault"
 	"github.com/datadis-engine/datadis/engine/internal/view"
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -113,7 +114,8 @@ func (f failures) Add(ctx context.Context, failed ...sdk.FailedGrant) error {
 // deferred records what was still waiting when a run was ended early.
 type deferred struct {
 	failures
-	log *slog.Logger
+	credentials *vault.Credentials
+	log         *slog.Logger
 }
 
 // Accounts implements finisher.Deferred: nothing may be concluded from the
@@ -125,14 +127,31 @@ func (d deferred) Accounts(ctx context.Context, items []queue.Item) error {
 			d.log.Warn("a waiting account cannot be read", "error", err)
 			continue
 		}
+		username, err := d.username(ctx, user.Login)
+		if err != nil {
+			return err
+		}
 		for _, source := range user.Sources() {
-			failed := sdk.FailedGrant{Source: source, NIF: user.NIF, Reason: "the run ended before the account was listed"}
+			failed := sdk.FailedGrant{Source: source, Username: username, NIF: user.NIF, Reason: "the run ended before the account was listed"}
 			if err := d.Add(ctx, failed); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// username is whose account it is; "" if the credentials are gone, or encrypted
+// with a key that this process does not have.
+func (d deferred) username(ctx context.Context, login string) (sdk.NIF, error) {
+	credential, err := d.credentials.Get(ctx, login)
+	for _, tolerable := range []error{vault.ErrNoCredentials, vault.ErrUnknownKey, vault.ErrBroken} {
+		if errors.Is(err, tolerable) {
+			d.log.Warn("a failed grant has no user name", "error", err)
+			return "", nil
+		}
+	}
+	return sdk.NIF(credential.Username), err
 }
 
 // Devices implements finisher.Deferred: the ledger knows what is missing of

@@ -14,19 +14,12 @@ import (
 )
 
 // ask makes one guarded query, and sees what it answers through to the ledger.
-// It returns an error if the account is refused, and those of the engine's own
+// It returns an error if the account is refused, now or lately, and those of the engine's own
 // servers; other failures of Datadis are noted in the ledger and in the task.
 func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledger.Ask) error {
-	key := ledger.Query{
-		Account: access.Account, CUPS: access.CUPS, Distributor: access.Distributor,
-		PointType: access.PointType, Series: ask.Series, From: ask.From, To: ask.To,
-	}.Key()
+	key := queryKey(access, ask)
 	if until, blocked := t.book.Blocked(key, t.Now()); blocked && !t.forgiven(ask) {
-		if attempt, _ := t.book.Attempt(key); attempt.Outcome == ledger.OutcomeRefused {
-			t.postpone(key, ask)
-		}
-		t.log.Info("asked lately; deferred", "series", ask.Series, "from", ask.From, "to", ask.To, "until", until)
-		return nil
+		return t.askedLately(key, ask, until)
 	}
 	query := datadis.Query{
 		NIF: access.NIF, CUPS: access.CUPS, Distributor: access.Distributor,
@@ -48,6 +41,43 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 	}
 	t.counts.Count(job.Asked, 1)
 	return t.answered(ctx, key, ask, Copy{Query: query, Account: access.Account, Answer: answer}, access)
+}
+
+// queryKey names the query for the ledger.
+func queryKey(access job.Access, ask ledger.Ask) ledger.QueryKey {
+	return ledger.Query{
+		Account: access.Account, CUPS: access.CUPS, Distributor: access.Distributor,
+		PointType: access.PointType, Series: ask.Series, From: ask.From, To: ask.To,
+	}.Key()
+}
+
+// errRefusedLately says that Datadis refused the query to this account within a
+// day. Another account's would be another query.
+var errRefusedLately = errors.New("Datadis refused this query within a day")
+
+// askedLately deals with a query that must not be made now.
+func (t *task) askedLately(key ledger.QueryKey, ask ledger.Ask, until time.Time) error {
+	t.log.Info("asked lately; deferred", "series", ask.Series, "from", ask.From, "to", ask.To, "until", until)
+	if attempt, _ := t.book.Attempt(key); attempt.Outcome == ledger.OutcomeRefused {
+		return errRefusedLately
+	}
+	if t.lacked(ask) {
+		t.left(ask)
+	}
+	return nil
+}
+
+// lacked tells whether a source lacks content that is known of the chunks.
+func (t *task) lacked(ask ledger.Ask) bool {
+	for _, key := range ask.Keys() {
+		cell, _ := t.book.Cell(key)
+		for _, source := range t.device.Sources() {
+			if cell.HasContent() && t.book.Delivered(key, source) < cell.Revision {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // answered keeps, decodes, publishes and records an answer, in this order.
@@ -133,7 +163,7 @@ func (t *task) failed(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, 
 		t.cool = max(e.RetryAfter, restAfterThrottle)
 		return t.book.Fail(ctx, key, ledger.Limited, ask.Keys()...)
 	case errors.Is(err, datadis.ErrUnauthorised):
-		return errors.Join(err, t.book.Fail(ctx, key, ledger.Unauthorised, ask.Keys()...))
+		return errors.Join(err, t.book.Fail(ctx, key, ledger.Unauthorised)) // of the chunks, the other accounts have a say
 	case errors.Is(err, datadis.ErrBadCredentials):
 		return errors.Join(err, t.book.Fail(ctx, key, ledger.Interrupted, ask.Keys()...))
 	case errors.Is(err, datadis.ErrInvalidRequest):

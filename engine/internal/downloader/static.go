@@ -3,6 +3,7 @@ package downloader
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -25,7 +26,7 @@ func (t *task) static(ctx context.Context) error {
 		if fresh {
 			continue
 		}
-		if err := t.describe(ctx, access); err != nil {
+		if err := t.describe(ctx, access); err != nil || t.cool > 0 {
 			return err
 		}
 	}
@@ -46,6 +47,10 @@ func (t *task) describe(ctx context.Context, access job.Access) error {
 	}
 	if ctx.Err() != nil {
 		return failure
+	}
+	if e := (*datadis.Error)(nil); errors.Is(failure, datadis.ErrThrottled) && errors.As(failure, &e) {
+		t.cool = max(e.RetryAfter, restAfterThrottle) // the supply comes back for it
+		return nil
 	}
 	if failure != nil {
 		t.log.Warn("supply published without its contract", "account", access.Account, "error", failure)

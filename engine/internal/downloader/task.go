@@ -116,6 +116,7 @@ func (t *task) request(a job.Access) ledger.Request {
 // through asks through the first of the accounts that is not refused.
 func (t *task) through(ctx context.Context, accesses []job.Access, ask ledger.Ask) error {
 	var refusal error
+	var refused ledger.QueryKey // just now, for want of authorisation
 	for _, access := range accesses {
 		s, err := t.session(ctx, access)
 		if err != nil {
@@ -127,15 +128,35 @@ func (t *task) through(ctx context.Context, accesses []job.Access, ask ledger.As
 		}
 		err = t.ask(ctx, s, access, ask)
 		switch {
+		case errors.Is(err, errRefusedLately):
 		case errors.Is(err, datadis.ErrUnauthorised), errors.Is(err, datadis.ErrBadCredentials):
 			t.log.Warn("account refused; the next one is asked", "account", access.Account, "error", err)
 			s.err, refusal = err, err
+			if errors.Is(err, datadis.ErrUnauthorised) {
+				refused = queryKey(access, ask)
+			}
 		default:
 			return err
 		}
 	}
-	t.failure = refusal
-	return nil
+	t.refused(accesses, ask, refusal)
+	if refused == "" {
+		return nil
+	}
+	return t.book.Fail(ctx, refused, ledger.Unauthorised, ask.Keys()...)
+}
+
+// refused deals with a query that no account may make now: because Datadis
+// said so just now, or within a day.
+func (t *task) refused(accesses []job.Access, ask ledger.Ask, refusal error) {
+	switch {
+	case refusal != nil:
+		t.failure = refusal
+	case t.unauthorised(ask):
+		t.failure = &datadis.Error{Kind: datadis.ErrUnauthorised, Endpoint: ask.Series.String(), Message: "refused within the last day"}
+	default:
+		t.postpone(queryKey(accesses[0], ask), ask)
+	}
 }
 
 // session is the account's session, opened once in a task.

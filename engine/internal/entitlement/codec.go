@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -31,6 +32,22 @@ type listed struct {
 	Supplies []Supply  `json:"supplies"`
 
 	failed bool // since; kept in a field of its own
+}
+
+// with is the listing after one that failed, and what came of that all the same.
+func (l listed) with(came listed) listed {
+	supplies := slices.Clone(came.Supplies)
+	for _, s := range l.Supplies {
+		same := func(other Supply) bool { return other.CUPS.Key() == s.CUPS.Key() }
+		if !slices.ContainsFunc(came.Supplies, same) {
+			supplies = append(supplies, s)
+		}
+	}
+	at := l.At
+	if at.IsZero() {
+		at = came.At
+	}
+	return listed{At: at, Supplies: supplies, failed: true}
 }
 
 func (l listed) encode() ([]byte, error) {

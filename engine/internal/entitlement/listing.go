@@ -33,8 +33,8 @@ type Listing struct {
 
 // Result is what came of one distributor.
 type Result struct {
-	Failed   bool     // it was asked and did not answer; what it listed before is kept
-	Supplies []Supply // that it listed; nothing if it failed
+	Failed   bool     // it was asked and did not answer, or not in full; what it listed before is kept
+	Supplies []Supply // that it listed; if it failed, those that came all the same
 }
 
 // Effective is a supply that an account may see.

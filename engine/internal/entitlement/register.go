@@ -122,20 +122,21 @@ func apply(known map[sdk.Distributor]listed, l Listing) (set map[string][]byte, 
 		if !validID.MatchString(string(distributor)) {
 			return nil, nil, fmt.Errorf("%q is no code of a distributor", distributor)
 		}
-		if result.Failed {
-			now := known[distributor]
-			now.failed = true
-			known[distributor] = now
-			set[failedPrefix+string(distributor)] = l.At.UTC().AppendFormat(nil, time.RFC3339)
-			continue
-		}
 		now := listed{At: l.At.UTC(), Supplies: result.Supplies}
+		if result.Failed {
+			now = known[distributor].with(now)
+			set[failedPrefix+string(distributor)] = l.At.UTC().AppendFormat(nil, time.RFC3339)
+		} else {
+			del = append(del, failedPrefix+string(distributor))
+		}
+		known[distributor] = now
+		if result.Failed && len(result.Supplies) == 0 {
+			continue // what was listed last stays as it is
+		}
 		set[listedPrefix+string(distributor)], err = now.encode()
 		if err != nil {
 			return nil, nil, fmt.Errorf("encode the supplies of distributor %s: %w", distributor, err)
 		}
-		del = append(del, failedPrefix+string(distributor))
-		known[distributor] = now
 	}
 	if !l.Whole {
 		return set, del, nil

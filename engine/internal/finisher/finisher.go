@@ -30,7 +30,8 @@ type Control interface {
 	Finish(ctx context.Context, finished envelope.Finished) error
 }
 
-// Deferred is told of what was still waiting when the run was ended early.
+// Deferred is told of what was still waiting when the run was ended early,
+// before the end is announced; more than once if the process that does so dies.
 type Deferred interface {
 	Accounts(ctx context.Context, items []queue.Item) error
 	Devices(ctx context.Context, items []queue.Item) error
@@ -115,25 +116,40 @@ func (f *Finisher) early(ctx context.Context, r run.Run) (bool, error) {
 	if err != nil || !overdue && !r.Cancelled {
 		return false, err
 	}
-	if err := deferAll(ctx, f.Users, f.Deferred.Accounts); err != nil {
-		return true, err
-	}
-	return true, deferAll(ctx, f.Devices, f.Deferred.Devices)
+	return true, errors.Join(deferAll(ctx, f.Users), deferAll(ctx, f.Devices))
 }
 
 // deferAtOnce bounds how much is taken out in one step.
 const deferAtOnce = 100
 
-func deferAll(ctx context.Context, q *queue.Queue, tell func(context.Context, []queue.Item) error) error {
+func deferAll(ctx context.Context, q *queue.Queue) error {
 	for {
 		items, err := q.DeferAll(ctx, deferAtOnce)
 		if err != nil || len(items) == 0 {
 			return err
 		}
-		if err := tell(ctx, items); err != nil {
-			return err
-		}
 	}
+}
+
+// tell tells of what was deferred. It looks at the queue, not at what this
+// process took out: another may have done so, and died.
+func tell(ctx context.Context, q *queue.Queue, told func(context.Context, []queue.Item) error) error {
+	var items []queue.Item
+	hand := func(least int) error {
+		if len(items) < least {
+			return nil
+		}
+		err := told(ctx, items)
+		items = nil
+		return err
+	}
+	err := q.Each(ctx, func(item queue.ItemState) error {
+		if item.State == "deferred" {
+			items = append(items, item.Item)
+		}
+		return hand(deferAtOnce)
+	})
+	return errors.Join(err, hand(1))
 }
 
 // seal seals the users queue, and then the devices queue (invariant 9). A device is queued
@@ -166,45 +182,58 @@ func (f *Finisher) seal(ctx context.Context, early bool) (bool, error) {
 // marks it as finished: if this process dies in between, another does it all
 // again, and announces the end under the same key.
 func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
-	counts, outcome, err := f.outcome(ctx, r, early)
+	finished, err := f.finished(ctx, r, early)
 	if err != nil {
 		return err
 	}
-	failed, err := f.Registry.Failed(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	if outcome == sdk.Complete && len(failed) > 0 {
-		outcome = sdk.Partial
-	}
-	if err := f.Control.Mark(ctx, r); err != nil {
-		return fmt.Errorf("mark the end of run %s: %w", r.ID, err)
-	}
-	ends, err := f.Control.EndOffsets(ctx, r)
-	if err != nil {
-		return fmt.Errorf("end offsets of run %s: %w", r.ID, err)
-	}
-	at := f.Now()
-	err = f.Control.Finish(ctx, envelope.Finished{
-		Run: r.ID, Policy: r.Policy, Started: r.Started, Finished: at, Routes: r.Routes,
-		Outcome: outcome, Counts: counts, FailedGrants: failed, EndOffsets: ends,
-	})
-	if err != nil {
+	if err := f.Control.Finish(ctx, finished); err != nil {
 		return fmt.Errorf("announce the end of run %s: %w", r.ID, err)
 	}
 	crash.Here(crash.Announced)
 	if err := f.Erase(ctx); err != nil {
 		return err
 	}
-	if err := f.Registry.Finish(ctx, r.ID, outcome, at); err != nil {
+	if err := f.Registry.Finish(ctx, r.ID, finished.Outcome, finished.Finished); err != nil {
 		return err
 	}
 	crash.Here(crash.Finished)
-	f.Logger.Info("run finished", "outcome", outcome)
+	f.Logger.Info("run finished", "outcome", finished.Outcome)
 	if err := f.Sweep(ctx); err != nil {
 		f.Logger.Warn("older runs were not cleared away; the next run's end does it", "error", err)
 	}
 	return nil
+}
+
+// finished is what there is to say of the run at its end.
+func (f *Finisher) finished(ctx context.Context, r run.Run, early bool) (none envelope.Finished, err error) {
+	if early {
+		err := errors.Join(tell(ctx, f.Users, f.Deferred.Accounts), tell(ctx, f.Devices, f.Deferred.Devices))
+		if err != nil {
+			return none, fmt.Errorf("note what run %s leaves to the next one: %w", r.ID, err)
+		}
+	}
+	counts, outcome, err := f.outcome(ctx, r, early)
+	if err != nil {
+		return none, err
+	}
+	failed, err := f.Registry.Failed(ctx, r.ID)
+	if err != nil {
+		return none, err
+	}
+	if outcome == sdk.Complete && len(failed) > 0 {
+		outcome = sdk.Partial
+	}
+	if err := f.Control.Mark(ctx, r); err != nil {
+		return none, fmt.Errorf("mark the end of run %s: %w", r.ID, err)
+	}
+	ends, err := f.Control.EndOffsets(ctx, r)
+	if err != nil {
+		return none, fmt.Errorf("end offsets of run %s: %w", r.ID, err)
+	}
+	return envelope.Finished{
+		Run: r.ID, Policy: r.Policy, Started: r.Started, Finished: f.Now(), Routes: r.Routes,
+		Outcome: outcome, Counts: counts, FailedGrants: failed, EndOffsets: ends,
+	}, nil
 }
 
 // outcome sums up both queues. Invariant 14: what failed makes it partial.

@@ -56,7 +56,8 @@ func doubtful(known []entitlement.Effective, l entitlement.Listing) []sdk.Distri
 	return slices.Sorted(maps.Keys(again))
 }
 
-// alone asks one distributor. If it fails, so it did before.
+// alone asks one distributor. If it fails, so did what it said before: it keeps
+// what it listed in earlier runs.
 func (t *task) alone(ctx context.Context, session *datadis.Session, all *entitlement.Listing, distributor sdk.Distributor) error {
 	listing, err := session.Supplies(ctx, t.user.NIF, distributor)
 	switch {
@@ -65,7 +66,8 @@ func (t *task) alone(ctx context.Context, session *datadis.Session, all *entitle
 	case errors.Is(err, datadis.ErrUnauthorised):
 		listing = datadis.Listing{} // this distributor has no supply for the account
 	case err != nil:
-		t.log.Warn("distributor failed again", "distributor", distributor, "error", err)
+		t.log.Warn("distributor failed", "distributor", distributor, "error", err)
+		all.Distributors[distributor] = entitlement.Result{Failed: true, Supplies: all.Distributors[distributor].Supplies}
 		return nil
 	}
 	t.add(all, listing, distributor)
@@ -96,11 +98,22 @@ func (t *task) add(all *entitlement.Listing, l datadis.Listing, alone sdk.Distri
 			t.log.Warn("a distributor without a code failed; its supplies may be missing")
 			continue
 		}
-		if len(named[distributor].Supplies) == 0 { // what came, came
-			named[distributor] = entitlement.Result{Failed: true}
-		}
+		named[distributor] = entitlement.Result{Failed: true, Supplies: unite(all.Distributors[distributor].Supplies, named[distributor].Supplies)}
 	}
 	maps.Copy(all.Distributors, named)
+}
+
+// unite is what came of a distributor in two calls, by the later one where both
+// have a supply.
+func unite(earlier, later []entitlement.Supply) []entitlement.Supply {
+	all := slices.Clone(later)
+	for _, s := range earlier {
+		same := func(other entitlement.Supply) bool { return other.CUPS.Key() == s.CUPS.Key() }
+		if !slices.ContainsFunc(later, same) {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // validCUPS is what can be a CUPS. A wrong check letter is no reason to leave a

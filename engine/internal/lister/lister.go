@@ -106,11 +106,15 @@ func (l *Lister) Handle(ctx context.Context, body []byte, attempt int) job.Verdi
 // verdict lists the account and says what becomes of it.
 func (t *task) verdict(ctx context.Context, attempt int) job.Verdict {
 	verdict, err := t.list(ctx)
+	var answer *datadis.Error
 	switch {
 	case err == nil:
 		return verdict
 	case ctx.Err() != nil:
 		return job.Verdict{Action: job.Release}
+	case errors.Is(err, datadis.ErrThrottled) && errors.As(err, &answer):
+		rest := max(answer.RetryAfter, restAfterThrottle)
+		return job.Verdict{Action: job.Release, Delay: rest, Cool: rest}
 	case errors.Is(err, login.ErrKeyUnknown):
 		t.log.Error("cannot list the account here", "error", err)
 		return job.Verdict{Action: job.Release, Delay: keyDelay}
@@ -127,8 +131,6 @@ func class(err error) string {
 	switch {
 	case errors.Is(err, datadis.ErrUnavailable):
 		return "datadis_unavailable"
-	case errors.Is(err, datadis.ErrThrottled):
-		return "throttled"
 	default:
 		return "listing_failed"
 	}
@@ -154,13 +156,9 @@ func (t *task) list(ctx context.Context) (job.Verdict, error) {
 		return verdict, err
 	}
 	listing, err := session.Supplies(ctx, t.user.NIF, "")
-	var answer *datadis.Error
 	switch {
 	case errors.Is(err, datadis.ErrBadCredentials):
 		return t.refused(ctx)
-	case errors.Is(err, datadis.ErrThrottled) && errors.As(err, &answer):
-		rest := max(answer.RetryAfter, restAfterThrottle)
-		return job.Verdict{Action: job.Release, Delay: rest, Cool: rest}, nil
 	case errors.Is(err, datadis.ErrUnauthorised), errors.Is(err, datadis.ErrInvalidRequest):
 		return t.unauthorised(ctx, err)
 	case err != nil:

@@ -20,6 +20,10 @@ func (t *task) known(ctx context.Context) (verdict job.Verdict, over bool, err e
 	case login.Accepted:
 		return job.Verdict{}, false, nil
 	case login.Rejected:
+		// Whoever learned it may not have come to write it down.
+		if _, err := t.Streaks.Rejected(ctx, t.user.Login, t.Run); err != nil {
+			return job.Verdict{}, false, err
+		}
 		verdict, err = t.rejected(ctx, "the user name or the password is wrong")
 		return verdict, true, err
 	case login.Refused:
@@ -57,12 +61,12 @@ func (t *task) refused(ctx context.Context) (job.Verdict, error) {
 
 // reject counts a rejected login, once in the run.
 func (t *task) reject(ctx context.Context) error {
+	t.countLogin(job.Rejected) // also if the rest fails: nobody else is told that it is the first
 	streak, err := t.Streaks.Rejected(ctx, t.user.Login, t.Run)
 	if err != nil {
 		return err
 	}
 	t.log.Error("login rejected", "sources", t.user.LoginSources, "runs_in_a_row", streak)
-	t.countLogin(job.Rejected)
 	return nil
 }
 

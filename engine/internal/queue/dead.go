@@ -15,7 +15,7 @@ type DeadItem struct {
 	Class    string // of the last failure
 	Reason   string
 	Attempts int // that failed
-	Crashes  int // workers that stopped while they held it
+	Crashes  int // workers that stopped, or caught a panic, while they held it
 	First    time.Time
 	Last     time.Time
 	History  []Attempt // in time order; of very many, the first and the latest

@@ -14,7 +14,7 @@ import (
 )
 
 // Lease is an item that was handed out. It ends with the first of Done, Retry,
-// Defer, Bury, Release and Move that succeeds; after that, and after any of
+// Crash, Defer, Bury, Release and Move that succeeds; after that, and after any of
 // them returned ErrLost, it is of no more use. One that failed otherwise can be
 // repeated.
 type Lease struct {
@@ -94,6 +94,17 @@ func (l *Lease) Bury(ctx context.Context, why Failure) error {
 // if it has failed too often.
 func (l *Lease) Retry(ctx context.Context, delay time.Duration, why Failure) error {
 	return l.end(ctx, "to be tried again", retryScript, delay.Microseconds(), l.queue.options.MaxAttempts,
+		clean(why.Class, maxClass), clean(why.Reason, maxReason))
+}
+
+// Crash ends an attempt that would have killed the worker, had it not been
+// caught. The item comes back after the delay, or is dead if it has killed its
+// worker too often. What was counted is dropped, as it is when a worker dies.
+func (l *Lease) Crash(ctx context.Context, delay time.Duration, why Failure) error {
+	l.mu.Lock()
+	l.counts = nil
+	l.mu.Unlock()
+	return l.end(ctx, "crashed", crashScript, delay.Microseconds(), l.queue.options.Crashes,
 		clean(why.Class, maxClass), clean(why.Reason, maxReason))
 }
 

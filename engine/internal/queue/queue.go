@@ -51,7 +51,7 @@ type Options struct {
 	Cap         int           // items of a group that may be leased at once; 2 by default
 	Gap         time.Duration // between two claims of a group; none by default
 	MaxAttempts int           // failed attempts that make an item dead; 5 by default
-	Crashes     int           // lapsed leases that make an item dead; 3 by default
+	Crashes     int           // lapsed leases and crashes that make an item dead; 3 by default
 	Log         *slog.Logger  // of what goes wrong in the background; none by default
 }
 

@@ -20,6 +20,7 @@ var (
 	renewScript    = script("renew")
 	endScript      = script("end")
 	retryScript    = script("retry")
+	crashScript    = script("crash")
 	releaseScript  = script("release")
 	moveScript     = script("move")
 	penaliseScript = script("penalise")

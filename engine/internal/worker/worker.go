@@ -3,6 +3,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Pool struct {
 	Drain   time.Duration     // that items in hand may take once the context has ended
 	Settled func(job.Verdict) // called after each item; may be nil
 	Logger  *slog.Logger
+
+	CrashDelay time.Duration // before an item that made the step panic is tried again; 10 s if zero
 }
 
 // Run leases and handles items. When the context ends no more are leased, and
@@ -89,9 +92,7 @@ const pauseAfterError = time.Second
 // handle deals with one item. What goes wrong with the queue is logged here:
 // the lease will lapse, and the item is handed out again.
 func (p *Pool) handle(ctx context.Context, lease *queue.Lease) {
-	held, release := lease.Context(ctx)
-	verdict := p.Step.Handle(held, lease.Body(), lease.Attempt())
-	release()
+	verdict, crash := p.step(ctx, lease)
 	if ctx.Err() != nil && verdict.Action == job.Retry {
 		verdict.Action, verdict.Delay = job.Release, 0 // interrupted, not failed
 	}
@@ -103,12 +104,12 @@ func (p *Pool) handle(ctx context.Context, lease *queue.Lease) {
 		}
 	}
 	// Invariant 5: the step has returned, so whatever it did is recorded.
-	switch err := p.settle(last, lease, verdict); {
+	switch err := p.settle(last, lease, verdict, crash); {
 	case errors.Is(err, queue.ErrLost):
 		p.Logger.Warn("the lease was lost; somebody else has the item", "attempt", lease.Attempt())
 	case err != nil:
 		p.Logger.Error("the item stays leased until its lease lapses", "error", err)
-	case p.Settled != nil:
+	case p.Settled != nil && crash == nil:
 		p.Settled(verdict)
 	}
 }
@@ -117,8 +118,11 @@ func (p *Pool) handle(ctx context.Context, lease *queue.Lease) {
 // the process is about to stop.
 const lastWrite = 10 * time.Second
 
-// settle does with the item what the step said.
-func (p *Pool) settle(ctx context.Context, lease *queue.Lease, v job.Verdict) error {
+// settle does with the item what the step said, or what follows from its panic.
+func (p *Pool) settle(ctx context.Context, lease *queue.Lease, v job.Verdict, crash *panicked) error {
+	if crash != nil {
+		return lease.Crash(ctx, cmp.Or(p.CrashDelay, crashDelay), crash.failure())
+	}
 	for name, n := range v.Counts {
 		lease.Count(name, n)
 	}
