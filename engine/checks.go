@@ -29,9 +29,11 @@ type check struct {
 var checks = []check{
 	{"configuration", checkConfiguration},
 	{"keys", checkKeys},
+	{"secret files", checkSecretFiles},
 	{"data folder", checkDataDir},
 	{"redis users", checkUsersRedis},
 	{"redis devices", checkDevicesRedis},
+	{"encrypted", checkEncrypted},
 	{"kafka", checkKafka},
 	{"plugins", checkPlugins},
 	{"datadis", checkDatadis},
@@ -56,17 +58,6 @@ func checkConfiguration(_ context.Context, _ *app, s *settings.Settings) []findi
 		}
 	}
 	return found(fine, from+"; left out and so embedded by `engine run`: "+strings.Join(slices.Sorted(slices.Values(embedded)), ", "), "")
-}
-
-func checkKeys(_ context.Context, _ *app, s *settings.Settings) []finding {
-	switch {
-	case len(s.Secrets.Keys) > 0:
-		return found(fine, fmt.Sprintf("%d, number %d encrypts", len(s.Secrets.Keys), s.Secrets.Keys[0].ID), "")
-	case s.Local().Users:
-		return found(fine, "none; local mode makes one per process", "")
-	default:
-		return found(broken, "secrets.keys is not set, and credentials lie on a server", "make one with `engine secret new-key` and give every process the same")
-	}
 }
 
 // checkDataDir makes sure that local mode can keep its files.

@@ -21,9 +21,9 @@ type secrets struct {
 	identities *vault.Identities
 }
 
-// openSecrets takes the configured keys. Local mode makes one for the process
-// where none is configured: the credentials never leave it.
-func openSecrets(ctx context.Context, s *settings.Settings, sv *servers) (*secrets, error) {
+// newSealer takes the configured keys. Local mode makes one for the process
+// where none is configured, if nothing that it encrypts outlives the process.
+func newSealer(s *settings.Settings) (*vault.Sealer, error) {
 	var keys []vault.Key
 	for _, k := range s.Secrets.Keys {
 		key, err := vault.ParseKey(k.ID, k.Key.Reveal())
@@ -32,7 +32,7 @@ func openSecrets(ctx context.Context, s *settings.Settings, sv *servers) (*secre
 		}
 		keys = append(keys, key)
 	}
-	if len(keys) == 0 && s.Local().Users {
+	if len(keys) == 0 && encryptsNothing(s) {
 		key, err := vault.NewKey(1)
 		if err != nil {
 			return nil, err
@@ -42,6 +42,19 @@ func openSecrets(ctx context.Context, s *settings.Settings, sv *servers) (*secre
 	sealer, err := vault.NewSealer(keys...)
 	if err != nil {
 		return nil, wrongUsage(fmt.Errorf("secrets.keys: %w", err))
+	}
+	return sealer, nil
+}
+
+// encryptsNothing tells whether nothing that is encrypted leaves the process:
+// logins lie in its own memory, the key of the ids in a file of its own.
+func encryptsNothing(s *settings.Settings) bool { return s.Local().Users && s.Local().Devices }
+
+// openSecrets makes ready what encrypts and names logins.
+func openSecrets(ctx context.Context, s *settings.Settings, sv *servers) (*secrets, error) {
+	sealer, err := newSealer(s)
+	if err != nil {
+		return nil, err
 	}
 	load := func() (*vault.Identities, error) { return vault.LoadIdentities(ctx, sv.store, sealer) }
 	if s.Local().Devices { // the store is a file of this user's, and keys may not outlive the process

@@ -17,6 +17,7 @@ import (
 )
 
 func main() {
+	keepPrivate()
 	redis.SetLogger(&logging.VoidLogger{}) // what it would print, it also returns
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }

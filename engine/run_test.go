@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
+	"html"
 	"io"
 	"io/fs"
 	"net/http"
@@ -14,6 +15,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -355,21 +358,31 @@ func TestRunLeaksNoPassword(t *testing.T) {
 
 // holdsAny tells whether a text holds one of the secrets, plain or encoded.
 func holdsAny(text string, secrets []string) bool {
-	for _, secret := range secrets {
-		forms := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), hex.EncodeToString([]byte(secret))}
-		for shift := range 3 { // base64 differs with the place of the text in what was encoded
-			encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))
-			forms = append(forms, encoded[4:len(encoded)-4])
-		}
-		quoted, err := json.Marshal(secret)
-		if err == nil {
-			forms = append(forms, strings.Trim(string(quoted), `"`))
-		}
-		for _, form := range forms {
-			if strings.Contains(text, form) {
-				return true
-			}
+	return slices.ContainsFunc(secrets, func(secret string) bool { return shows(text, forms(secret)) })
+}
+
+func shows(text string, forms []string) bool {
+	return slices.ContainsFunc(forms, func(form string) bool { return strings.Contains(text, form) })
+}
+
+// forms are the ways in which a secret may show.
+func forms(secret string) []string {
+	plain := hex.EncodeToString([]byte(secret))
+	all := []string{secret, url.QueryEscape(secret), url.PathEscape(secret), html.EscapeString(secret), plain, strings.ToUpper(plain)}
+	for shift := range 3 { // base64 differs with the place of the text in what was encoded
+		for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding} {
+			encoded := encoding.EncodeToString([]byte(strings.Repeat("x", shift) + secret))
+			all = append(all, encoded[4:len(encoded)-4])
 		}
 	}
-	return false
+	quoted := secret
+	for range 2 { // JSON, and JSON inside of JSON
+		if text, err := json.Marshal(quoted); err == nil {
+			quoted = string(text[1 : len(text)-1])
+			all = append(all, quoted)
+		}
+	}
+	all = append(all, strings.Trim(strconv.Quote(secret), `"`), strings.Trim(strconv.QuoteToASCII(secret), `"`))
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -15,7 +15,7 @@ func newSecretCommand(a *app) *cobra.Command {
 		Use:   "secret",
 		Short: "Keys that credentials are encrypted with, and encrypted passwords",
 	}
-	cmd.AddCommand(newSecretNewKeyCommand(a), newSecretEncryptCommand(a), newSecretDecryptCommand(a))
+	cmd.AddCommand(newSecretNewKeyCommand(a), newSecretRotateCommand(a), newSecretEncryptCommand(a), newSecretDecryptCommand(a))
 	return cmd
 }
 
@@ -26,9 +26,8 @@ configuration:
 
     "secrets": {"keys": [{"id": 1, "key": {"env": "ENGINE_SECRET_KEY"}}]}
 
-With --id the key is printed as an entry of secrets.keys. To change keys, put the
-new one first and keep the old one until no run of its time is open: the first
-encrypts, all decrypt.`
+With --id the key is printed as an entry of secrets.keys. The first key encrypts,
+all decrypt; to change keys, see engine secret rotate.`
 
 func newSecretNewKeyCommand(a *app) *cobra.Command {
 	var id uint8

@@ -32,6 +32,7 @@ type Instance struct {
 	dir       string
 	config    []byte // as written, without the key "plugin"; secrets not yet resolved
 	candidate Candidate
+	holders   []string
 }
 
 // NewInstance is an instance made in code, for Config.Extra. Relative paths of
@@ -52,6 +53,9 @@ func (i *Instance) Description() *plugin.Description { return i.candidate.Descri
 
 // Path is the file of the plugin; "" where there is none.
 func (i *Instance) Path() string { return i.candidate.Path }
+
+// SecretFiles are the files that secrets of the instance were read from.
+func (i *Instance) SecretFiles() []string { return i.holders }
 
 // LimitsOver are the limits of the instance's process, given those of all.
 func (i *Instance) LimitsOver(all Limits) Limits { return i.Limits.over(all) }
@@ -166,6 +170,9 @@ func (h *Host) settings(in *Instance) (plugin.Settings, []sdk.Problem) {
 	}
 	r := &resolver{dir: in.dir, lookupEnv: h.config.LookupEnv, root: schema, secrets: make(map[string]sdk.Secret)}
 	resolved := r.resolve(schema, tree, "", 0)
+	if in.holders = r.files; r.inline && in.File != "" {
+		in.holders = append(in.holders, in.File)
+	}
 	if len(r.problems) > 0 {
 		return plugin.Settings{}, r.problems
 	}

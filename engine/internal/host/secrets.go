@@ -20,6 +20,8 @@ type resolver struct {
 	lookupEnv func(string) (string, bool)
 	root      map[string]any // the schema, for $ref
 	secrets   map[string]sdk.Secret
+	files     []string // that secrets were read from
+	inline    bool     // a secret stands in the configuration itself
 	problems  []sdk.Problem
 }
 
@@ -37,7 +39,7 @@ func (r *resolver) resolve(schema map[string]any, value any, path string, depth 
 	switch typed := value.(type) {
 	case string:
 		if secret {
-			r.secrets[path] = sdk.NewSecret(typed)
+			r.secrets[path], r.inline = sdk.NewSecret(typed), true
 		}
 	case map[string]any:
 		if schema["type"] == "string" || secret {
@@ -112,6 +114,9 @@ func (r *resolver) reference(object map[string]any, path string, secret bool) an
 			return ""
 		}
 		text = strings.TrimRight(string(content), "\r\n")
+		if secret {
+			r.files = append(r.files, file)
+		}
 	}
 	if secret {
 		r.secrets[path] = sdk.NewSecret(text)

@@ -105,6 +105,9 @@ func (s *Server) Connection() map[string]any { return s.options.connection(s.por
 // Inside is how to reach the broker past everything that keeps others out.
 func (s *Server) Inside() map[string]any { return plain(loopback.Address(s.ports.plain)) }
 
+// Data is the folder of the segments.
+func (s *Server) Data() string { return s.path("data") }
+
 // Kill ends the process at once, as a crash does. It is safe to call twice.
 func (s *Server) Kill() { s.end(syscall.SIGKILL) }
 

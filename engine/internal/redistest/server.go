@@ -75,6 +75,12 @@ const (
 // URL is the address as configurations have it, with the engine's user.
 func (s *Server) URL() string { return "redis://" + user + ":" + password + "@" + s.Addr() + "/0" }
 
+// Dir is the folder of what the server keeps.
+func (s *Server) Dir() string { return s.dir }
+
+// Password is that of the engine's user.
+func (s *Server) Password() string { return password }
+
 // Backend is the server as something that a suite runs on.
 func (s *Server) Backend() *Backend {
 	return &Backend{Name: "redis", addrs: []string{s.Addr()}, restricted: true}

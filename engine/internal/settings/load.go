@@ -18,6 +18,7 @@ type loader struct {
 	fields   []field
 	problems []error
 	warnings []string
+	files    []string // that the setting at hand refers to
 }
 
 func (l *loader) problem(where, key, message string) {
@@ -149,6 +150,7 @@ func didYouMeanKey(key string, known []string) string {
 
 // set stores one setting. dir is what its relative paths refer to.
 func (l *loader) set(f *field, n *node, dir string) {
+	l.files = nil
 	if err := l.resolve(f, n, dir); err != nil {
 		l.problem(n.where, f.key, err.Error())
 		return
@@ -163,6 +165,7 @@ func (l *loader) set(f *field, n *node, dir string) {
 		return
 	}
 	l.settings.origins[f.key] = n.where
+	l.hold(f, n)
 }
 
 // split undoes errors.Join.

@@ -72,6 +72,7 @@ func (l *loader) reference(n *node, dir string) error {
 		if err != nil {
 			return fmt.Errorf("the file %s cannot be read: %s", target, reason(err))
 		}
+		l.files = append(l.files, target)
 		content = strings.TrimRight(string(text), "\r\n")
 		if content == "" {
 			return fmt.Errorf("the file %s is empty", target)

@@ -20,6 +20,7 @@ type Settings struct {
 
 	file    string
 	origins map[string]string // key → where it was set; defaults are not in it
+	holders []string          // files that hold secrets
 }
 
 // Flag is a setting given on the command line. It outweighs the environment,
@@ -70,6 +71,10 @@ func (s *Settings) File() string { return s.file }
 // Origin says where a setting was made: "config.json:3", the name of an
 // environment variable or of a flag; "" if it has its default.
 func (s *Settings) Origin(key string) string { return s.origins[key] }
+
+// SecretFiles are the files that secrets were read from: those that are referred
+// to, and the configuration itself where it holds one.
+func (s *Settings) SecretFiles() []string { return s.holders }
 
 // Local tells which servers are left out and so embedded by `engine run`.
 type Local struct{ Users, Devices, Kafka bool }

@@ -35,10 +35,23 @@ func NewCredentials(client redis.UniversalClient, sealer *Sealer, run string, li
 	return &Credentials{client: client, sealer: sealer, run: run, life: life}
 }
 
-func (c *Credentials) key() string { return "dd:{u:" + c.run + "}:cred" }
+// The name of a run's logins in Redis, in the slot of its queue.
+const (
+	credentialsPrefix = "dd:"
+	credentialsStart  = "{u:"
+	credentialsEnd    = "}:cred"
+)
 
-// purpose binds a ciphertext to its run and login.
-func (c *Credentials) purpose(login string) string { return "credentials " + c.run + " " + login }
+func credentialsKey(run string) string {
+	return credentialsPrefix + credentialsStart + run + credentialsEnd
+}
+
+func (c *Credentials) key() string { return credentialsKey(c.run) }
+
+func (c *Credentials) purpose(login string) string { return loginPurpose(c.run, login) }
+
+// loginPurpose binds a ciphertext to its run and login.
+func loginPurpose(run, login string) string { return "credentials " + run + " " + login }
 
 // stored is what is encrypted. The password's type hides it from JSON.
 type stored struct {

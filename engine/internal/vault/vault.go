@@ -75,6 +75,9 @@ type Sealer struct {
 	missing func(key uint8) // may be nil
 }
 
+// First is the id of the key that encrypts.
+func (s *Sealer) First() uint8 { return s.first }
+
 // OnMissing sets who is told when something is encrypted with a key that is not
 // configured here. Call it before the Sealer is used.
 func (s *Sealer) OnMissing(tell func(key uint8)) { s.missing = tell }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/datadis-engine/datadis/engine/internal/host"
+	"github.com/datadis-engine/datadis/engine/internal/settings"
+)
+
+// checkSecretFiles looks who can read the files that secrets stand in: those of
+// the configuration, and those of the plugins' own.
+func checkSecretFiles(ctx context.Context, a *app, s *settings.Settings) []finding {
+	files := slices.Clone(s.SecretFiles())
+	instances, _ := host.New(a.hostConfig(s)).Survey(ctx)
+	for _, in := range instances {
+		files = append(files, in.SecretFiles()...)
+	}
+	slices.Sort(files)
+	files = slices.Compact(files)
+	var findings []finding
+	for _, file := range files {
+		if open := openToOthers(file); open != "" {
+			findings = append(findings, finding{State: doubt, Detail: open, Remedy: "chmod o= " + file})
+		}
+	}
+	switch {
+	case len(files) == 0:
+		return found(fine, "no secret stands in a file", "")
+	case len(findings) == 0:
+		return found(fine, fmt.Sprintf("%d, and no other user can read them", len(files)), "")
+	}
+	return findings
+}
+
+// openToOthers says that users who are neither the file's owner nor of its group
+// can read or change it; "" if they cannot.
+func openToOthers(file string) string {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return "" // it was read a moment ago; where it matters, others say so
+	case info.Mode().Perm()&0o006 == 0:
+		return ""
+	case info.Mode().Perm()&0o002 != 0:
+		return file + " holds secrets, and every user can change it"
+	default:
+		return file + " holds secrets, and every user can read it"
+	}
+}
