@@ -14,6 +14,7 @@ var commands = []func(*app) *cobra.Command{
 	newCoverageCommand,
 	newDeadCommand,
 	newDoctorCommand,
+	newFetchCommand,
 	newHarmonizerCommand,
 	newLedgerCommand,
 	newPluginsCommand,
