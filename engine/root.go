@@ -21,6 +21,7 @@ var commands = []func(*app) *cobra.Command{
 	newProducerCommand,
 	newReplayCommand,
 	newRunCommand,
+	newRunsCommand,
 	newSecretCommand,
 	newSimulateCommand,
 	newStatusCommand,

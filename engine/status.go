@@ -29,6 +29,8 @@ type statusCommand struct {
 	most   int
 	watch  bool
 	every  time.Duration
+
+	accounts bool
 }
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -37,12 +39,14 @@ func newStatusCommand(a *app) *cobra.Command {
 		Use:     "status",
 		Short:   "Show runs, queues, dead letters, and how long it will take",
 		Long:    statusHelp,
-		Example: "  engine status\n  engine status --watch\n  engine status --runs 3 --output json",
+		Example: "  engine status\n  engine status --watch\n  engine status --runs 3 --output json\n  engine status --accounts",
 		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().IntVar(&c.most, "runs", 10, "how many `runs` to show")
 	cmd.Flags().BoolVar(&c.watch, "watch", false, "go on showing it until interrupted: redrawn on a terminal, a line for each change elsewhere")
 	cmd.Flags().DurationVar(&c.every, "every", 2*time.Second, "how often --watch looks")
+	cmd.Flags().BoolVar(&c.accounts, "accounts", false, "list the accounts instead: those of the newest run, and those that were ever listed")
+	cmd.MarkFlagsMutuallyExclusive("accounts", "watch")
 	c.output = a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if c.most < 0 {
@@ -59,6 +63,13 @@ func newStatusCommand(a *app) *cobra.Command {
 			return c.follow(cmd.Context(), s)
 		}
 		return a.ask(cmd.Context(), s, false, func(who answers) error {
+			if c.accounts {
+				accounts, err := who.Accounts(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printList(c.output, accounts, accountColumns...)
+			}
 			status, err := who.Status(cmd.Context())
 			if err != nil {
 				return err
@@ -162,6 +173,9 @@ func statusLine(s view.Status) string {
 			continue
 		}
 		line := fmt.Sprintf("run %s (%s): accounts %s, supplies %s, readings %s", r.ID, r.Policy, ofAll(r.Accounts), ofAll(r.Supplies), grouped(r.Readings))
+		if r.Paused || r.Cancelled {
+			line += ", " + outcomeOf(r)
+		}
 		if r.Pace.PerSecond > 0 {
 			line += fmt.Sprintf(", %.1f/s", r.Pace.PerSecond)
 		}
@@ -198,6 +212,11 @@ func writeStatus(w io.Writer, s view.Status) error {
 			return err
 		}
 	}
+	for _, r := range s.Runs {
+		for _, note := range r.Notes {
+			fmt.Fprintf(w, "\nrun %s: %s\n", r.ID, note)
+		}
+	}
 	if s.DeadLetters > 0 {
 		fmt.Fprintf(w, "\n%d dead letters, %d of them handed over to the next run; see `engine dead list`\n", s.DeadLetters, s.HandedOver)
 	}
@@ -217,7 +236,7 @@ var statusColumns = []column[view.Run]{
 	{"REJECTED LOGINS", func(r view.Run) string { return grouped(r.Rejected) }},
 	{"DEAD LETTERS", func(r view.Run) string { return grouped(r.Dead) }},
 	{"LEFT", func(r view.Run) string {
-		if r.Over() {
+		if r.Over() || r.Paused || r.Cancelled {
 			return ""
 		}
 		return cmp.Or(web.Left(r.Pace), "not known yet")
@@ -226,10 +245,41 @@ var statusColumns = []column[view.Run]{
 
 // outcomeOf is how a run ended, or that it did not.
 func outcomeOf(r view.Run) string {
-	if !r.Over() {
+	switch {
+	case r.Over():
+		return cmp.Or(r.Outcome, r.State)
+	case r.Cancelled:
+		return "being cancelled"
+	case r.Paused:
+		return "paused"
+	default:
 		return "under way"
 	}
-	return cmp.Or(r.Outcome, r.State)
+}
+
+var accountColumns = []column[view.Account]{
+	{"ACCOUNT", func(a view.Account) string { return a.ID }},
+	{"LOGIN", func(a view.Account) string { return a.Login }},
+	{"OF", func(a view.Account) string {
+		switch {
+		case a.Own:
+			return "own supplies"
+		case a.State != "":
+			return "an authorised NIF"
+		default:
+			return "" // it is not in the newest run
+		}
+	}},
+	{"STATE", func(a view.Account) string {
+		if a.Paused {
+			return strings.TrimSpace(a.State + ", paused")
+		}
+		return a.State
+	}},
+	{"SOURCES", func(a view.Account) string { return strings.Join(a.Sources, ",") }},
+	{"SUPPLIES", func(a view.Account) string { return grouped(int64(a.Supplies)) }},
+	{"STALE", func(a view.Account) string { return grouped(int64(a.Stale)) }},
+	{"LISTED", func(a view.Account) string { return moment(a.ListedAt) }},
 }
 
 var queueColumns = []column[view.Queue]{

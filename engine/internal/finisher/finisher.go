@@ -30,11 +30,17 @@ type Control interface {
 	Finish(ctx context.Context, finished envelope.Finished) error
 }
 
-// Deferred is told of what was still waiting when the run was ended early.
+// Deferred is told of what waits and is not done in this run, and why.
 type Deferred interface {
-	Accounts(ctx context.Context, items []queue.Item) error
-	Devices(ctx context.Context, items []queue.Item) error
+	Accounts(ctx context.Context, reason string, items []queue.Item) error
+	Devices(ctx context.Context, reason string, items []queue.Item) error
 }
+
+// Why items are deferred.
+const (
+	runEnded       = "the run was ended before its turn came"
+	loginCancelled = "it was cancelled in this run"
+)
 
 // Config of a Finisher.
 type Config struct {
@@ -88,6 +94,9 @@ func (f *Finisher) look(ctx context.Context) (finished bool, err error) {
 		return err == nil, err
 	}
 	early, err := f.early(ctx, r)
+	if err == nil && !early {
+		err = f.leaveOut(ctx, r)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -115,25 +124,48 @@ func (f *Finisher) early(ctx context.Context, r run.Run) (bool, error) {
 	if err != nil || !overdue && !r.Cancelled {
 		return false, err
 	}
-	if err := deferAll(ctx, f.Users, f.Deferred.Accounts); err != nil {
-		return true, err
+	return true, f.deferAll(ctx, runEnded,
+		func(q *queue.Queue) ([]queue.Item, error) { return q.DeferAll(ctx, deferAtOnce) })
+}
+
+// leaveOut takes out what waits of logins that were cancelled. A lister may add
+// to it as long as it works on one of their accounts, so this is done at every
+// look.
+func (f *Finisher) leaveOut(ctx context.Context, r run.Run) error {
+	for _, login := range r.CancelledLogins {
+		err := f.deferAll(ctx, loginCancelled,
+			func(q *queue.Queue) ([]queue.Item, error) { return q.DeferGroup(ctx, login, deferAtOnce) })
+		if err != nil {
+			return err
+		}
 	}
-	return true, deferAll(ctx, f.Devices, f.Deferred.Devices)
+	return nil
 }
 
 // deferAtOnce bounds how much is taken out in one step.
 const deferAtOnce = 100
 
-func deferAll(ctx context.Context, q *queue.Queue, tell func(context.Context, []queue.Item) error) error {
-	for {
-		items, err := q.DeferAll(ctx, deferAtOnce)
-		if err != nil || len(items) == 0 {
-			return err
-		}
-		if err := tell(ctx, items); err != nil {
-			return err
+// deferAll takes items out of both queues until there are none, and tells of
+// them.
+func (f *Finisher) deferAll(ctx context.Context, reason string, take func(*queue.Queue) ([]queue.Item, error)) error {
+	for _, one := range []struct {
+		queue *queue.Queue
+		tell  func(context.Context, string, []queue.Item) error
+	}{{f.Users, f.Deferred.Accounts}, {f.Devices, f.Deferred.Devices}} {
+		for {
+			items, err := take(one.queue)
+			if err != nil {
+				return err
+			}
+			if len(items) == 0 {
+				break
+			}
+			if err := one.tell(ctx, reason, items); err != nil {
+				return err
+			}
 		}
 	}
+	return nil
 }
 
 // seal seals the users queue, and then the devices queue (invariant 9). A device is queued
