@@ -74,7 +74,7 @@ func newStatusCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printOne(c.output, c.cut(status), func(w io.Writer) error { return writeStatus(w, c.cut(status)) })
+			return printOne(c.output, c.cut(status), func(w io.Writer) error { return writeStatus(w, c.cut(status), c.app.width()) })
 		})
 	}
 	return cmd
@@ -132,7 +132,7 @@ func (c *statusCommand) again(status view.Status, problem error, last string) (s
 		}
 		return last, json.NewEncoder(c.output.out).Encode(status)
 	case c.app.terminal:
-		return last, redraw(c.output.out, status, problem)
+		return last, redraw(c.output.out, status, problem, c.app.width())
 	}
 	now := statusLine(status)
 	if problem != nil {
@@ -153,12 +153,12 @@ const (
 )
 
 // redraw writes over what was there: clearing the screen first would flicker.
-func redraw(w io.Writer, status view.Status, problem error) error {
+func redraw(w io.Writer, status view.Status, problem error, width int) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s UTC, ctrl-C ends\n\n", time.Now().UTC().Format("2006-01-02 15:04:05"))
 	if problem != nil {
 		fmt.Fprintln(&text, problem)
-	} else if err := writeStatus(&text, status); err != nil {
+	} else if err := writeStatus(&text, status, width); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, home+strings.ReplaceAll(text.String(), "\n", rest+"\n")+clear)
@@ -199,16 +199,16 @@ func statusLine(s view.Status) string {
 
 func ofAll(p view.Progress) string { return grouped(p.Done) + "/" + grouped(p.Total) }
 
-// writeStatus prints the status for people.
-func writeStatus(w io.Writer, s view.Status) error {
+// writeStatus prints the status for people, in so many columns; 0 is no limit.
+func writeStatus(w io.Writer, s view.Status, width int) error {
 	if len(s.Runs) == 0 {
 		fmt.Fprintln(w, "there was no run yet")
-	} else if err := printList(&printer{out: w}, s.Runs, statusColumns...); err != nil {
+	} else if err := printFitting(w, width, s.Runs, statusColumns...); err != nil {
 		return err
 	}
 	if len(s.Queues) > 0 {
 		fmt.Fprintln(w)
-		if err := printList(&printer{out: w}, s.Queues, queueColumns...); err != nil {
+		if err := printFitting(w, width, s.Queues, queueColumns...); err != nil {
 			return err
 		}
 	}
