@@ -23,6 +23,7 @@ type app struct {
 	stdout, stderr io.Writer
 	environ        []string
 	terminal       bool   // stdout is one: progress may be animated
+	watched        bool   // stderr is one, also behind a bar: people read the log as it comes
 	binDir         string // the folder of the engine's binary
 
 	flags   globalFlags
@@ -38,7 +39,7 @@ type globalFlags struct {
 }
 
 func newApp(stdout, stderr io.Writer, environ []string) *app {
-	a := &app{stdin: os.Stdin, stdout: stdout, stderr: stderr, environ: environ, terminal: isTerminal(stdout)}
+	a := &app{stdin: os.Stdin, stdout: stdout, stderr: stderr, environ: environ, terminal: isTerminal(stdout), watched: isTerminal(stderr)}
 	if executable, err := os.Executable(); err == nil {
 		a.binDir = filepath.Dir(executable)
 	}
@@ -48,6 +49,20 @@ func newApp(stdout, stderr io.Writer, environ []string) *app {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// width is how many columns the terminal has on which the result is shown; 0 if
+// it is shown on none.
+func (a *app) width() int {
+	f, ok := a.stdout.(*os.File)
+	if !ok || !a.terminal {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // settings reads the configuration. What is wrong with it is wrong usage; what
@@ -102,7 +117,7 @@ func (a *app) logOptions(s *settings.Settings) logging.Options {
 	o := logging.Options{Format: logging.Format(s.Log.Format), Clear: s.Log.Identifiers == "clear"}
 	if s.Log.Format == "auto" {
 		o.Format = logging.JSON
-		if isTerminal(a.stderr) {
+		if a.watched {
 			o.Format = logging.Short
 		}
 	}

@@ -14,6 +14,7 @@ const listers = 4
 // consume lists and downloads until the run is finished, or the context ends;
 // then what is in hand is finished or handed back.
 func (p *pass) consume(ctx context.Context, run runs.Run) error {
+	ctx = p.traces.Into(ctx)
 	q := openQueues(p.settings, p.servers, run.ID, p.log)
 	log := p.log.With("run", run.ID)
 	tending, stopTending := context.WithCancel(context.WithoutCancel(ctx))

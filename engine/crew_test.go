@@ -139,7 +139,7 @@ func TestAccountsOfAnEarlyEnd(t *testing.T) {
 		return queue.Item{ID: u.ID(), Group: u.Login, Body: body}
 	}
 	d := deferred{failures: failures{registry, id}, credentials: credentials, log: slog.New(slog.DiscardHandler)}
-	err = d.Accounts(t.Context(), []queue.Item{
+	err = d.Accounts(t.Context(), "the run was ended before its turn came", []queue.Item{
 		body(job.User{Account: "a1", Login: "l1", NIF: "X1234567L", Wants: []job.Want{{Source: "north"}, {Source: "south"}}}),
 		{ID: "x", Group: "l1", Body: []byte("not an account")},
 		body(job.User{Account: "a2", Login: "gone", Wants: []job.Want{{Source: "north"}}}),
@@ -151,7 +151,7 @@ func TestAccountsOfAnEarlyEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const reason = "the run ended before the account was listed"
+	const reason = "the account was not listed: the run was ended before its turn came"
 	want := []sdk.FailedGrant{
 		{Source: "north", Username: "12345678Z", NIF: "X1234567L", Reason: reason},
 		{Source: "south", Username: "12345678Z", NIF: "X1234567L", Reason: reason},

@@ -153,6 +153,7 @@ func (p *pass) harmonize(ctx context.Context, plugged *host.Running, onEnd func(
 // feed is a member of the consumer group of a harmonizer, until the context
 // ends.
 func (p *pass) feed(ctx context.Context, plugged *host.Running, group string, intake sdk.Intake, onEnd func(run string)) error {
+	ctx = p.traces.Into(ctx)
 	log := p.log.With("phase", "harmonize")
 	// Topics are never created by accident: what is sent to one that is not there
 	// would wait for it.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
@@ -12,6 +13,7 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/kafka"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
+	"github.com/datadis-engine/datadis/engine/internal/trace"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -76,29 +78,44 @@ func (o *outlet) Raw(ctx context.Context, c downloader.Copy) (*ledger.Location, 
 }
 
 // Chunks implements downloader.Outlet.
-func (o *outlet) Chunks(ctx context.Context, chunks []*sdk.Chunk) error {
+func (o *outlet) Chunks(ctx context.Context, chunks []*sdk.Chunk) (err error) {
+	ctx, span := trace.Begin(ctx, "publish", "chunks", strconv.Itoa(len(chunks)))
+	defer func() { span.End(err) }()
+	headers := traceHeaders(ctx)
 	var messages []envelope.Message
 	for _, c := range chunks {
 		route, err := o.route(ctx, c.Source)
 		if err != nil {
 			return err
 		}
-		parts, err := envelope.Chunk(c, route)
+		parts, err := envelope.Chunk(c, route, headers...)
 		if err != nil {
 			return err
 		}
 		messages = append(messages, parts...)
 	}
-	_, err := o.publisher.Publish(ctx, messages)
+	_, err = o.publisher.Publish(ctx, messages)
 	return err
 }
 
+// traceHeaders carry the trace into messages.
+func traceHeaders(ctx context.Context) []envelope.Header {
+	parent := trace.Parent(ctx)
+	if parent == "" {
+		return nil
+	}
+	return []envelope.Header{{Name: envelope.HeaderTrace, Value: parent}}
+}
+
 // Supply implements downloader.Outlet.
-func (o *outlet) Supply(ctx context.Context, supply *sdk.Supply) error {
+func (o *outlet) Supply(ctx context.Context, supply *sdk.Supply) (err error) {
+	ctx, span := trace.Begin(ctx, "supply", "run", supply.Run, "cups", string(supply.CUPS))
+	defer func() { span.End(err) }()
 	message, err := envelope.Supply(supply, o.static)
 	if err != nil {
 		return err
 	}
+	message.Headers = append(message.Headers, traceHeaders(ctx)...)
 	_, err = o.publisher.Publish(ctx, []envelope.Message{message})
 	return err
 }

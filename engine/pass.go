@@ -27,6 +27,7 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/queue"
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
 	"github.com/datadis-engine/datadis/engine/internal/settings"
+	"github.com/datadis-engine/datadis/engine/internal/trace"
 	"github.com/datadis-engine/datadis/engine/internal/vault"
 	"github.com/datadis-engine/datadis/sdk"
 )
@@ -40,7 +41,8 @@ type pass struct {
 	registry *runs.Registry
 	client   *datadis.Client
 	holds    *hold.Holds
-	process  string // names this process in leases
+	process  string        // names this process in leases
+	traces   *trace.Tracer // nil: none
 	now      func() time.Time
 	chunks   func(series sdk.Series, result downloader.Result, n int) // counts what comes of chunks; nil: nobody
 }
@@ -53,7 +55,11 @@ func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now f
 	}
 	p := &pass{settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users, s.Run.ProducerSilence), process: processName(), now: now}
 	p.holds = hold.New(sv.devices, p.process, s.Run.Lease, log)
-	if p.secrets, err = openSecrets(ctx, s, sv); err == nil {
+	if p.traces, err = openTraces(ctx, s, p.process, log); err == nil {
+		sv.close.add(func() error { return p.traces.Close(ctx) })
+		p.secrets, err = openSecrets(ctx, s, sv)
+	}
+	if err == nil {
 		p.client, err = newDatadis(s, sv, now, log)
 	}
 	if err != nil {
@@ -256,7 +262,7 @@ func (p *pass) finisher(run runs.Run, q queues, log *slog.Logger) *finisher.Fini
 			return errors.Join(p.credentials(run.ID).Erase(ctx), book.Forget(ctx))
 		},
 		Sweep: p.sweep,
-		Now: p.now, Logger: log,
+		Now:   p.now, Logger: log,
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
 
 	"github.com/datadis-engine/datadis/engine/internal/host"
 	"github.com/datadis-engine/datadis/engine/internal/logging"
@@ -38,6 +39,7 @@ func (a *app) hostConfig(s *settings.Settings, extra ...host.Instance) host.Conf
 		Limits:   host.Limits{Memory: l.Memory, AddressSpace: l.AddressSpace, OpenFiles: l.OpenFiles, CPUs: l.CPUs, Nice: l.Nice},
 		StateDir: pluginStateDir(s), NewLogger: func(w io.Writer) *slog.Logger { return logging.New(w, kept) },
 		Environment: pluginEnvironment, LookupEnv: a.lookupEnv, Logger: a.logger(s),
+		DialOptions: []grpc.DialOption{grpc.WithChainUnaryInterceptor(traced)},
 	}
 }
 

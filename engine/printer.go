@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -99,4 +101,33 @@ func row(w io.Writer, cells []string) {
 		}
 	}
 	fmt.Fprintln(w, strings.Join(cells, "\t"))
+}
+
+// printFitting prints a table; where it is too wide for the terminal, a block for
+// each item instead, without what is zero or nothing. A width of 0 fits all.
+func printFitting[T any](w io.Writer, width int, items []T, columns ...column[T]) error {
+	var table bytes.Buffer
+	if err := printList(&printer{out: &table}, items, columns...); err != nil {
+		return err
+	}
+	fits := true
+	for line := range strings.Lines(table.String()) {
+		fits = fits && (width == 0 || utf8.RuneCountInString(strings.TrimRight(line, " \n")) <= width)
+	}
+	if fits {
+		_, err := table.WriteTo(w)
+		return err
+	}
+	blocks := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for i, item := range items {
+		if i > 0 {
+			fmt.Fprintln(blocks)
+		}
+		for _, c := range columns {
+			if cell := c.cell(item); cell != "" && cell != "0" {
+				row(blocks, []string{c.title, cell})
+			}
+		}
+	}
+	return blocks.Flush()
 }

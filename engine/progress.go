@@ -69,7 +69,15 @@ func (p *progress) text(name string, s decor.Statistics) string {
 	if name == "accounts" {
 		return ""
 	}
-	rate := float64(s.Current) / time.Since(p.started).Seconds()
+	return paceText(s, p.started)
+}
+
+// paceText is the rate since the start, and the remaining time.
+func paceText(s decor.Statistics, started time.Time) string {
+	rate := float64(s.Current) / time.Since(started).Seconds()
+	if s.Current == 0 {
+		return ""
+	}
 	text := fmt.Sprintf(" %.1f/s", rate)
 	if left := s.Total - s.Current; left > 0 && rate > 0 {
 		text += "  " + (time.Duration(float64(left)/rate) * time.Second).String() + " left"

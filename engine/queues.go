@@ -120,7 +120,7 @@ type deferred struct {
 
 // Accounts implements finisher.Deferred: nothing may be concluded from the
 // grants of accounts that were not listed.
-func (d deferred) Accounts(ctx context.Context, items []queue.Item) error {
+func (d deferred) Accounts(ctx context.Context, reason string, items []queue.Item) error {
 	for _, item := range items {
 		user, err := job.DecodeUser(item.Body)
 		if err != nil {
@@ -132,7 +132,7 @@ func (d deferred) Accounts(ctx context.Context, items []queue.Item) error {
 			return err
 		}
 		for _, source := range user.Sources() {
-			failed := sdk.FailedGrant{Source: source, Username: username, NIF: user.NIF, Reason: "the run ended before the account was listed"}
+			failed := sdk.FailedGrant{Source: source, Username: username, NIF: user.NIF, Reason: "the account was not listed: " + reason}
 			if err := d.Add(ctx, failed); err != nil {
 				return err
 			}
@@ -156,8 +156,8 @@ func (d deferred) username(ctx context.Context, login string) (sdk.NIF, error) {
 
 // Devices implements finisher.Deferred: the ledger knows what is missing of
 // them, and the next run goes on.
-func (d deferred) Devices(_ context.Context, items []queue.Item) error {
-	d.log.Warn("supplies were still waiting when the run ended; the next one goes on", "supplies", len(items))
+func (d deferred) Devices(_ context.Context, reason string, items []queue.Item) error {
+	d.log.Warn("supplies were still waiting; the next run goes on", "supplies", len(items), "reason", reason)
 	return nil
 }
 

@@ -29,6 +29,8 @@ type statusCommand struct {
 	most   int
 	watch  bool
 	every  time.Duration
+
+	accounts bool
 }
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -37,12 +39,14 @@ func newStatusCommand(a *app) *cobra.Command {
 		Use:     "status",
 		Short:   "Show runs, queues, dead letters, and how long it will take",
 		Long:    statusHelp,
-		Example: "  engine status\n  engine status --watch\n  engine status --runs 3 --output json",
+		Example: "  engine status\n  engine status --watch\n  engine status --runs 3 --output json\n  engine status --accounts",
 		Args:    cobra.NoArgs,
 	}
 	cmd.Flags().IntVar(&c.most, "runs", 10, "how many `runs` to show")
 	cmd.Flags().BoolVar(&c.watch, "watch", false, "go on showing it until interrupted: redrawn on a terminal, a line for each change elsewhere")
 	cmd.Flags().DurationVar(&c.every, "every", 2*time.Second, "how often --watch looks")
+	cmd.Flags().BoolVar(&c.accounts, "accounts", false, "list the accounts instead: those of the newest run, and those that were ever listed")
+	cmd.MarkFlagsMutuallyExclusive("accounts", "watch")
 	c.output = a.outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if c.most < 0 {
@@ -59,11 +63,18 @@ func newStatusCommand(a *app) *cobra.Command {
 			return c.follow(cmd.Context(), s)
 		}
 		return a.ask(cmd.Context(), s, false, func(who answers) error {
+			if c.accounts {
+				accounts, err := who.Accounts(cmd.Context())
+				if err != nil {
+					return err
+				}
+				return printList(c.output, accounts, accountColumns...)
+			}
 			status, err := who.Status(cmd.Context())
 			if err != nil {
 				return err
 			}
-			return printOne(c.output, c.cut(status), func(w io.Writer) error { return writeStatus(w, c.cut(status)) })
+			return printOne(c.output, c.cut(status), func(w io.Writer) error { return writeStatus(w, c.cut(status), c.app.width()) })
 		})
 	}
 	return cmd
@@ -121,7 +132,7 @@ func (c *statusCommand) again(status view.Status, problem error, last string) (s
 		}
 		return last, json.NewEncoder(c.output.out).Encode(status)
 	case c.app.terminal:
-		return last, redraw(c.output.out, status, problem)
+		return last, redraw(c.output.out, status, problem, c.app.width())
 	}
 	now := statusLine(status)
 	if problem != nil {
@@ -142,12 +153,12 @@ const (
 )
 
 // redraw writes over what was there: clearing the screen first would flicker.
-func redraw(w io.Writer, status view.Status, problem error) error {
+func redraw(w io.Writer, status view.Status, problem error, width int) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s UTC, ctrl-C ends\n\n", time.Now().UTC().Format("2006-01-02 15:04:05"))
 	if problem != nil {
 		fmt.Fprintln(&text, problem)
-	} else if err := writeStatus(&text, status); err != nil {
+	} else if err := writeStatus(&text, status, width); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, home+strings.ReplaceAll(text.String(), "\n", rest+"\n")+clear)
@@ -162,6 +173,9 @@ func statusLine(s view.Status) string {
 			continue
 		}
 		line := fmt.Sprintf("run %s (%s): accounts %s, supplies %s, readings %s", r.ID, r.Policy, ofAll(r.Accounts), ofAll(r.Supplies), grouped(r.Readings))
+		if r.Paused || r.Cancelled {
+			line += ", " + outcomeOf(r)
+		}
 		if r.Pace.PerSecond > 0 {
 			line += fmt.Sprintf(", %.1f/s", r.Pace.PerSecond)
 		}
@@ -185,17 +199,22 @@ func statusLine(s view.Status) string {
 
 func ofAll(p view.Progress) string { return grouped(p.Done) + "/" + grouped(p.Total) }
 
-// writeStatus prints the status for people.
-func writeStatus(w io.Writer, s view.Status) error {
+// writeStatus prints the status for people, in so many columns; 0 is no limit.
+func writeStatus(w io.Writer, s view.Status, width int) error {
 	if len(s.Runs) == 0 {
 		fmt.Fprintln(w, "there was no run yet")
-	} else if err := printList(&printer{out: w}, s.Runs, statusColumns...); err != nil {
+	} else if err := printFitting(w, width, s.Runs, statusColumns...); err != nil {
 		return err
 	}
 	if len(s.Queues) > 0 {
 		fmt.Fprintln(w)
-		if err := printList(&printer{out: w}, s.Queues, queueColumns...); err != nil {
+		if err := printFitting(w, width, s.Queues, queueColumns...); err != nil {
 			return err
+		}
+	}
+	for _, r := range s.Runs {
+		for _, note := range r.Notes {
+			fmt.Fprintf(w, "\nrun %s: %s\n", r.ID, note)
 		}
 	}
 	if s.DeadLetters > 0 {
@@ -217,7 +236,7 @@ var statusColumns = []column[view.Run]{
 	{"REJECTED LOGINS", func(r view.Run) string { return grouped(r.Rejected) }},
 	{"DEAD LETTERS", func(r view.Run) string { return grouped(r.Dead) }},
 	{"LEFT", func(r view.Run) string {
-		if r.Over() {
+		if r.Over() || r.Paused || r.Cancelled {
 			return ""
 		}
 		return cmp.Or(web.Left(r.Pace), "not known yet")
@@ -226,10 +245,41 @@ var statusColumns = []column[view.Run]{
 
 // outcomeOf is how a run ended, or that it did not.
 func outcomeOf(r view.Run) string {
-	if !r.Over() {
+	switch {
+	case r.Over():
+		return cmp.Or(r.Outcome, r.State)
+	case r.Cancelled:
+		return "being cancelled"
+	case r.Paused:
+		return "paused"
+	default:
 		return "under way"
 	}
-	return cmp.Or(r.Outcome, r.State)
+}
+
+var accountColumns = []column[view.Account]{
+	{"ACCOUNT", func(a view.Account) string { return a.ID }},
+	{"LOGIN", func(a view.Account) string { return a.Login }},
+	{"OF", func(a view.Account) string {
+		switch {
+		case a.Own:
+			return "own supplies"
+		case a.State != "":
+			return "an authorised NIF"
+		default:
+			return "" // it is not in the newest run
+		}
+	}},
+	{"STATE", func(a view.Account) string {
+		if a.Paused {
+			return strings.TrimSpace(a.State + ", paused")
+		}
+		return a.State
+	}},
+	{"SOURCES", func(a view.Account) string { return strings.Join(a.Sources, ",") }},
+	{"SUPPLIES", func(a view.Account) string { return grouped(int64(a.Supplies)) }},
+	{"STALE", func(a view.Account) string { return grouped(int64(a.Stale)) }},
+	{"LISTED", func(a view.Account) string { return moment(a.ListedAt) }},
 }
 
 var queueColumns = []column[view.Queue]{

@@ -292,3 +292,15 @@ func named(t *testing.T) (code, tests map[string]bool) {
 	}
 	return code, tests
 }
+
+// TestOneSeamForTraces: what spans are made of is known to one package.
+func TestOneSeamForTraces(t *testing.T) {
+	t.Parallel()
+	for name, p := range packages(t) {
+		for path, file := range p.imports {
+			if strings.HasPrefix(path, "go.opentelemetry.io/") && name != "engine/internal/trace" {
+				t.Errorf("%s imports %s; only engine/internal/trace may", file, path)
+			}
+		}
+	}
+}

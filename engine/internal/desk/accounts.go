@@ -60,6 +60,10 @@ func (d *Desk) queued(ctx context.Context, known map[string]view.Account) error 
 		return err
 	}
 	users, _ := d.Queues(newest.ID)
+	stats, err := users.Stats(ctx)
+	if err != nil {
+		return err
+	}
 	return users.Each(ctx, func(item queue.ItemState) error {
 		user, err := job.DecodeUser(item.Body)
 		if err != nil {
@@ -68,7 +72,7 @@ func (d *Desk) queued(ctx context.Context, known map[string]view.Account) error 
 		login := user.Login[:min(loginShown, len(user.Login))]
 		known[user.Account+"."+login] = view.Account{
 			ID: user.Account, Login: login, State: item.State, Sources: user.Sources(),
-			Own: user.NIF == "", Attempts: item.Attempts,
+			Own: user.NIF == "", Attempts: item.Attempts, Paused: slices.Contains(stats.Held, user.Login),
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -30,13 +31,32 @@ func runOf(r run.Run, users, devices queue.Stats) view.Run {
 	if r.LostProducer {
 		shown.Notes = append(shown.Notes, "a producer fell silent before it had queued all of its accounts")
 	}
-	if r.Cancelled {
-		shown.Notes = append(shown.Notes, "somebody cancelled it")
-	}
-	if users.Paused || devices.Paused {
-		shown.Notes = append(shown.Notes, "a queue is paused")
-	}
+	steered(&shown, r, users, devices)
 	return shown
+}
+
+// steered says what somebody did to the run.
+func steered(shown *view.Run, r run.Run, users, devices queue.Stats) {
+	shown.Cancelled, shown.Paused = r.Cancelled, users.Paused || devices.Paused
+	if r.Cancelled {
+		shown.Notes = append(shown.Notes, "it is cancelled: what waits is left to the next run")
+	}
+	if shown.Paused && !r.Cancelled {
+		shown.Notes = append(shown.Notes, "it is paused: nothing more is handed out until it is resumed")
+	}
+	cancelled := len(r.CancelledLogins)
+	if cancelled > 0 {
+		shown.Notes = append(shown.Notes, fmt.Sprintf("cancelled in it: the accounts of %d logins", cancelled))
+	}
+	held := 0
+	for _, login := range users.Held {
+		if !slices.Contains(r.CancelledLogins, login) {
+			held++
+		}
+	}
+	if held > 0 {
+		shown.Notes = append(shown.Notes, fmt.Sprintf("paused in it: the accounts of %d logins", held))
+	}
 }
 
 // Counted fills in what the counters of a run say: of the run, and of each of

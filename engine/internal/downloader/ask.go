@@ -4,23 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/datadis-engine/datadis/engine/internal/crash"
 	"github.com/datadis-engine/datadis/engine/internal/datadis"
 	"github.com/datadis-engine/datadis/engine/internal/job"
 	"github.com/datadis-engine/datadis/engine/internal/ledger"
+	"github.com/datadis-engine/datadis/engine/internal/trace"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
 // ask makes one guarded query, and sees what it answers through to the ledger.
 // It returns an error if the account is refused, now or lately, and those of the engine's own
 // servers; other failures of Datadis are noted in the ledger and in the task.
-func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledger.Ask) error {
+func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledger.Ask) (err error) {
 	key := queryKey(access, ask)
 	if until, blocked := t.book.Blocked(key, t.Now()); blocked && !t.forgiven(ask) {
 		return t.askedLately(key, ask, until)
 	}
+	ctx, span := t.trace(ctx, ask)
+	defer func() { span.End(err) }()
 	query := datadis.Query{
 		NIF: access.NIF, CUPS: access.CUPS, Distributor: access.Distributor,
 		Series: ask.Series, From: ask.From, To: ask.To, PointType: access.PointType,
@@ -29,7 +33,7 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 		return err
 	}
 	crash.Here(crash.Intended)
-	answer, err := s.Fetch(ctx, query)
+	answer, err := t.fetch(ctx, s, query)
 	crash.Here(crash.Answered)
 	switch {
 	case errors.Is(err, datadis.ErrNoData):
@@ -80,11 +84,36 @@ func (t *task) lacked(ask ledger.Ask) bool {
 	return false
 }
 
+// trace begins the span of what a query asks for.
+func (t *task) trace(ctx context.Context, ask ledger.Ask) (context.Context, *trace.Span) {
+	return trace.Begin(ctx, "chunk", "run", t.Run, "cups", string(t.cups),
+		"series", ask.Series.String(), "from", ask.From.String(), "to", ask.To.String())
+}
+
+// fetch asks Datadis, once.
+func (t *task) fetch(ctx context.Context, s *session, query datadis.Query) (answer datadis.Answer, err error) {
+	ctx, span := trace.Begin(ctx, "ask")
+	defer func() { span.End(err) }()
+	answer, err = s.Fetch(ctx, query)
+	span.Set("bytes", strconv.Itoa(len(answer.Body)))
+	return answer, err
+}
+
+// keep keeps an answer as it came.
+func (t *task) keep(ctx context.Context, copy Copy) (at *ledger.Location, err error) {
+	ctx, span := trace.Begin(ctx, "keep")
+	defer func() { span.End(err) }()
+	if at, err = t.Outlet.Raw(ctx, copy); err != nil {
+		err = fmt.Errorf("keep the raw copy: %w", err)
+	}
+	return at, err
+}
+
 // answered keeps, decodes, publishes and records an answer, in this order.
 func (t *task) answered(ctx context.Context, key ledger.QueryKey, ask ledger.Ask, copy Copy, access job.Access) error {
-	at, err := t.Outlet.Raw(ctx, copy) // invariant 2: nothing is read before this returned
+	at, err := t.keep(ctx, copy) // invariant 2: nothing is read before this returned
 	if err != nil {
-		return fmt.Errorf("keep the raw copy: %w", err)
+		return err
 	}
 	crash.Here(crash.RawPublished)
 	if at != nil {

@@ -30,7 +30,9 @@ func (t *task) late(ctx context.Context) (again map[ledger.Key]bool, err error) 
 
 // serve publishes one chunk from its raw copy. It reports false if there is
 // none, or if it does not hold what the ledger says.
-func (t *task) serve(ctx context.Context, key ledger.Key) (bool, error) {
+func (t *task) serve(ctx context.Context, key ledger.Key) (served bool, err error) {
+	ctx, span := t.trace(ctx, ledger.Ask{Series: key.Series, From: key.Month, To: key.Month})
+	defer func() { span.End(err) }()
 	cell, _ := t.book.Cell(key)
 	chunk, err := t.open(ctx, key, cell)
 	if err != nil || chunk == nil {

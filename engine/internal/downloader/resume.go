@@ -20,7 +20,7 @@ func (t *task) resume(ctx context.Context) error {
 	return nil
 }
 
-func (t *task) resumeOne(ctx context.Context, key ledger.QueryKey, at ledger.Location) error {
+func (t *task) resumeOne(ctx context.Context, key ledger.QueryKey, at ledger.Location) (err error) {
 	if t.Copies == nil {
 		return t.book.Fail(ctx, key, ledger.Unreadable)
 	}
@@ -33,6 +33,8 @@ func (t *task) resumeOne(ctx context.Context, key ledger.QueryKey, at ledger.Loc
 		return fmt.Errorf("open the raw copy of an answer that was not recorded: %w", err)
 	}
 	ask := ledger.Ask{Series: copy.Query.Series, From: copy.Query.From, To: copy.Query.To}
+	ctx, span := t.trace(ctx, ask)
+	defer func() { span.End(err) }()
 	t.log.Info("going on with an answer that was kept", "series", ask.Series, "from", ask.From, "to", ask.To)
 	t.counts.Count(job.FromRaw, 1)
 	return t.absorb(ctx, key, ask, &at, copy, t.accessOf(copy.Account))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/datadis-engine/datadis/engine/internal/crash"
@@ -30,12 +31,18 @@ type Control interface {
 	Finish(ctx context.Context, finished envelope.Finished) error
 }
 
-// Deferred is told of what was still waiting when the run was ended early,
-// before the end is announced; more than once if the process that does so dies.
+// Deferred is told of what waits and is not done in this run, and why, before
+// the end is announced; more than once if the process that does so dies.
 type Deferred interface {
-	Accounts(ctx context.Context, items []queue.Item) error
-	Devices(ctx context.Context, items []queue.Item) error
+	Accounts(ctx context.Context, reason string, items []queue.Item) error
+	Devices(ctx context.Context, reason string, items []queue.Item) error
 }
+
+// Why items are deferred.
+const (
+	runEnded       = "the run was ended before its turn came"
+	loginCancelled = "it was cancelled in this run"
+)
 
 // Config of a Finisher.
 type Config struct {
@@ -89,6 +96,9 @@ func (f *Finisher) look(ctx context.Context) (finished bool, err error) {
 		return err == nil, err
 	}
 	early, err := f.early(ctx, r)
+	if err == nil && !early {
+		err = f.leaveOut(ctx, r)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -116,40 +126,81 @@ func (f *Finisher) early(ctx context.Context, r run.Run) (bool, error) {
 	if err != nil || !overdue && !r.Cancelled {
 		return false, err
 	}
-	return true, errors.Join(deferAll(ctx, f.Users), deferAll(ctx, f.Devices))
+	return true, f.deferAll(func(q *queue.Queue) ([]queue.Item, error) { return q.DeferAll(ctx, deferAtOnce) })
+}
+
+// leaveOut takes out what waits of logins that were cancelled. A lister may add
+// to it as long as it works on one of their accounts, so this is done at every
+// look.
+func (f *Finisher) leaveOut(ctx context.Context, r run.Run) error {
+	for _, login := range r.CancelledLogins {
+		err := f.deferAll(func(q *queue.Queue) ([]queue.Item, error) { return q.DeferGroup(ctx, login, deferAtOnce) })
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deferAtOnce bounds how much is taken out in one step.
 const deferAtOnce = 100
 
-func deferAll(ctx context.Context, q *queue.Queue) error {
-	for {
-		items, err := q.DeferAll(ctx, deferAtOnce)
-		if err != nil || len(items) == 0 {
-			return err
+// deferAll takes items out of both queues until there are none.
+func (f *Finisher) deferAll(take func(*queue.Queue) ([]queue.Item, error)) error {
+	for _, q := range []*queue.Queue{f.Users, f.Devices} {
+		for {
+			items, err := take(q)
+			if err != nil {
+				return err
+			}
+			if len(items) == 0 {
+				break
+			}
 		}
 	}
+	return nil
 }
 
-// tell tells of what was deferred. It looks at the queue, not at what this
+// tell tells of what was taken out. It looks at the queues, not at what this
 // process took out: another may have done so, and died.
-func tell(ctx context.Context, q *queue.Queue, told func(context.Context, []queue.Item) error) error {
-	var items []queue.Item
-	hand := func(least int) error {
-		if len(items) < least {
+func (f *Finisher) tell(ctx context.Context, r run.Run, early bool) error {
+	reason := func(item queue.ItemState) string {
+		switch {
+		case item.State != "deferred":
+			return ""
+		case slices.Contains(r.CancelledLogins, item.Group):
+			return loginCancelled
+		case early:
+			return runEnded
+		default: // by its step, which has said why
+			return ""
+		}
+	}
+	return errors.Join(
+		tell(ctx, f.Users, reason, f.Deferred.Accounts),
+		tell(ctx, f.Devices, reason, f.Deferred.Devices),
+	)
+}
+
+func tell(ctx context.Context, q *queue.Queue, reason func(queue.ItemState) string, told func(context.Context, string, []queue.Item) error) error {
+	items := make(map[string][]queue.Item)
+	hand := func(why string, least int) error {
+		if len(items[why]) < least {
 			return nil
 		}
-		err := told(ctx, items)
-		items = nil
+		err := told(ctx, why, items[why])
+		delete(items, why)
 		return err
 	}
 	err := q.Each(ctx, func(item queue.ItemState) error {
-		if item.State == "deferred" {
-			items = append(items, item.Item)
+		why := reason(item)
+		if why == "" {
+			return nil
 		}
-		return hand(deferAtOnce)
+		items[why] = append(items[why], item.Item)
+		return hand(why, deferAtOnce)
 	})
-	return errors.Join(err, hand(1))
+	return errors.Join(err, hand(runEnded, 1), hand(loginCancelled, 1))
 }
 
 // seal seals the users queue, and then the devices queue (invariant 9). A device is queued
@@ -206,9 +257,8 @@ func (f *Finisher) announce(ctx context.Context, r run.Run, early bool) error {
 
 // finished is what there is to say of the run at its end.
 func (f *Finisher) finished(ctx context.Context, r run.Run, early bool) (none envelope.Finished, err error) {
-	if early {
-		err := errors.Join(tell(ctx, f.Users, f.Deferred.Accounts), tell(ctx, f.Devices, f.Deferred.Devices))
-		if err != nil {
+	if early || len(r.CancelledLogins) > 0 {
+		if err := f.tell(ctx, r, early); err != nil {
 			return none, fmt.Errorf("note what run %s leaves to the next one: %w", r.ID, err)
 		}
 	}

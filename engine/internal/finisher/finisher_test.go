@@ -83,7 +83,7 @@ func (w *world) Finish(_ context.Context, f envelope.Finished) error {
 	return nil
 }
 
-func (w *world) Accounts(ctx context.Context, items []queue.Item) error {
+func (w *world) Accounts(ctx context.Context, _ string, items []queue.Item) error {
 	if err := w.note("accounts " + ids(items)); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (w *world) Accounts(ctx context.Context, items []queue.Item) error {
 	return nil
 }
 
-func (w *world) Devices(_ context.Context, items []queue.Item) error {
+func (w *world) Devices(_ context.Context, _ string, items []queue.Item) error {
 	return w.note("devices " + ids(items))
 }
 

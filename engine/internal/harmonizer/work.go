@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/datadis-engine/datadis/engine/internal/crash"
+	"github.com/datadis-engine/datadis/engine/internal/envelope"
+	"github.com/datadis-engine/datadis/engine/internal/trace"
 	"github.com/datadis-engine/datadis/sdk"
 )
 
@@ -73,7 +76,7 @@ const (
 func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[T]) error {
 	pause, faults, crashes := firstPause, 0, 0
 	for retries := 0; len(items) > 0; {
-		result, err := do(ctx, batch(items))
+		result, err := traced(ctx, h, items, do)
 		crash.Here(crash.Handed)
 		if err == nil {
 			keep, after, err := h.accept(ctx, result, messagesOf(items), retries)
@@ -118,6 +121,21 @@ func settle[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[
 		pause = min(2*pause, h.Patience)
 	}
 	return nil
+}
+
+// traced makes one call of the plugin. Each item's part in it is a span below
+// the one that published it; the plugin is told of the first.
+func traced[T any](ctx context.Context, h *Harmonizer, items []item[T], do call[T]) (result sdk.Result, err error) {
+	calling := ctx
+	for i, it := range items {
+		under, span := trace.Begin(trace.Under(ctx, it.messages[0].Header(envelope.HeaderTrace)), "harmonize",
+			"run", it.run, "harmonizer", h.Name, "items", strconv.Itoa(len(items)))
+		defer func() { span.End(err) }()
+		if i == 0 {
+			calling = under
+		}
+	}
+	return do(calling, batch(items))
 }
 
 // fallen is the error of a call during which the plugin's process ended. There

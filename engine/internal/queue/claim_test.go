@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -219,5 +220,59 @@ func testDeferAll(t *testing.T, w *world) {
 	w.no(leases[1].Defer(w.ctx))
 	if sealed, _, err := q.Seal(w.ctx); !sealed || err != nil {
 		t.Errorf("sealing: %v, %v", sealed, err)
+	}
+}
+
+// A held group is passed over, also by what would give it a turn again; its
+// leases go on, and the others take no notice.
+func testHold(t *testing.T, w *world) {
+	q := w.queue(queue.Options{Cap: 1})
+	w.push(q, item("a1", "a"), item("a2", "a"), item("b1", "b"))
+	l := w.claim(q, 1, "a1")[0]
+	w.no(q.Hold(w.ctx, "a"))
+	w.no(q.Hold(w.ctx, "a"))
+	w.no(l.Done(w.ctx))
+	w.push(q, item("a3", "a"))
+	w.claim(q, 3, "b1")
+	if s := w.stats(q); fmt.Sprint(s.Held) != "[a]" || s.Waiting != 2 {
+		t.Errorf("stats %+v", s)
+	}
+	w.no(q.LetGo(w.ctx, "a"))
+	w.no(q.LetGo(w.ctx, "a"))
+	w.no(q.LetGo(w.ctx, "nobody"))
+	w.claim(q, 1, "a2")
+	if s := w.stats(q); len(s.Held) != 0 {
+		t.Errorf("stats %+v", s)
+	}
+	if q.Hold(w.ctx, "a|b") == nil {
+		t.Error("a group that cannot be was held")
+	}
+}
+
+// The items of a group are deferred, waiting or delayed, and no others.
+func testDeferGroup(t *testing.T, w *world) {
+	q := w.queue(queue.Options{Cap: 1})
+	w.push(q, item("a1", "a"), item("a2", "a"), item("a3", "a"), item("b1", "b"), item("b2", "b"))
+	leases := w.claim(q, 2, "a1", "b1")
+	for _, l := range leases {
+		w.no(l.Retry(w.ctx, time.Hour, queue.Failure{Class: "busy"}))
+	}
+	var seen []string
+	for {
+		items, err := q.DeferGroup(w.ctx, "a", 2)
+		w.no(err)
+		if len(items) == 0 {
+			break
+		}
+		for _, i := range items {
+			seen = append(seen, i.ID)
+		}
+	}
+	slices.Sort(seen)
+	if fmt.Sprint(seen) != "[a1 a2 a3]" {
+		t.Errorf("deferred %v", seen)
+	}
+	if s := w.stats(q); s.Deferred != 3 || s.Waiting != 1 || s.Delayed != 1 {
+		t.Errorf("stats %+v", s)
 	}
 }

@@ -15,6 +15,26 @@ func (q *Queue) Penalise(ctx context.Context, group string, rest time.Duration) 
 	return nil
 }
 
+// Hold keeps a group from being claimed from until LetGo; its leases go on.
+func (q *Queue) Hold(ctx context.Context, group string) error {
+	return q.hold(ctx, group, true)
+}
+
+// LetGo ends the hold of a group. A rest that it has to take goes on.
+func (q *Queue) LetGo(ctx context.Context, group string) error {
+	return q.hold(ctx, group, false)
+}
+
+func (q *Queue) hold(ctx context.Context, group string, hold bool) error {
+	if !printable.MatchString(group) {
+		return fmt.Errorf("%q cannot be the group of an item", group)
+	}
+	if err := q.eval(ctx, holdScript, group, flag(hold)).Err(); err != nil {
+		return fmt.Errorf("holding a group: %w", err)
+	}
+	return nil
+}
+
 // Pause stops the queue from handing out items; leases go on.
 func (q *Queue) Pause(ctx context.Context) error {
 	return q.mark(ctx, "pausing the queue", "paused")
@@ -58,7 +78,19 @@ func (q *Queue) Seal(ctx context.Context) (sealed bool, outstanding int64, err e
 // another run, and returns them. Those that are leased go on; call it until it
 // returns nothing and nothing is leased.
 func (q *Queue) DeferAll(ctx context.Context, limit int) ([]Item, error) {
-	reply, err := q.eval(ctx, deferScript, limit).StringSlice()
+	return q.deferItems(ctx, "", limit)
+}
+
+// DeferGroup is DeferAll for the items of one group.
+func (q *Queue) DeferGroup(ctx context.Context, group string, limit int) ([]Item, error) {
+	if !printable.MatchString(group) {
+		return nil, fmt.Errorf("%q cannot be the group of an item", group)
+	}
+	return q.deferItems(ctx, group, limit)
+}
+
+func (q *Queue) deferItems(ctx context.Context, group string, limit int) ([]Item, error) {
+	reply, err := q.eval(ctx, deferScript, limit, group).StringSlice()
 	if err != nil {
 		return nil, fmt.Errorf("deferring items: %w", err)
 	}

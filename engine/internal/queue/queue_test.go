@@ -32,6 +32,8 @@ var suite = map[string]func(t *testing.T, w *world){
 	"poison":            testPoison,
 	"wake":              testWake,
 	"pause":             testPause,
+	"hold":              testHold,
+	"defer a group":     testDeferGroup,
 	"seal":              testSeal,
 	"defer all":         testDeferAll,
 	"merge states":      testMergeStates,

@@ -24,6 +24,7 @@ var (
 	releaseScript  = script("release")
 	moveScript     = script("move")
 	penaliseScript = script("penalise")
+	holdScript     = script("hold")
 	tickScript     = script("tick")
 	repairScript   = script("repair")
 	deferScript    = script("defer")

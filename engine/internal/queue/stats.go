@@ -3,7 +3,9 @@ package queue
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
 )
 
 // Stats is a queue at one instant.
@@ -29,6 +31,7 @@ type Stats struct {
 	Closed    bool
 	Sealed    bool
 	Paused    bool
+	Held      []string // groups that nothing is claimed from, sorted
 
 	Counters map[string]int64 // the named counters of the leases that ended
 }
@@ -72,6 +75,12 @@ func parseStats(reply []any) (Stats, error) {
 	for name, field := range map[string]*bool{"closed": &s.Closed, "sealed": &s.Sealed, "paused": &s.Paused} {
 		_, *field = counters[name]
 	}
+	for name := range counters {
+		if group, ok := strings.CutPrefix(name, "held:"); ok {
+			s.Held = append(s.Held, group)
+		}
+	}
+	slices.Sort(s.Held)
 	s.Counters, err = pairs(reply[5])
 	return s, err
 }

@@ -82,6 +82,11 @@ func (r *Registry) Cancel(ctx context.Context, id string) error {
 	return r.set(ctx, id, "cancelled", "1")
 }
 
+// CancelLogin asks for what waits of a login's accounts to be left out of a run.
+func (r *Registry) CancelLogin(ctx context.Context, id, login string) error {
+	return r.set(ctx, id, cancelPrefix+login, "1")
+}
+
 // Mark notes that the run's end is marked in the data topics.
 func (r *Registry) Mark(ctx context.Context, id string) error {
 	return r.set(ctx, id, "marked", "1")

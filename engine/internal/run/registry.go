@@ -188,10 +188,11 @@ func (r *Registry) Routes(ctx context.Context) (map[string]sdk.Route, error) {
 	return routes, nil
 }
 
-// Fields of a run whose names go on with a source.
+// Fields of a run whose names go on with a source, or a login.
 const (
 	routePrefix  = "route:"
 	failedPrefix = "failed:"
+	cancelPrefix = "cancelled:" // and a login's id
 )
 
 // Get reads a run. It fails with ErrUnknown.
@@ -230,12 +231,16 @@ func parse(id string, f map[string]string) (Run, error) {
 		if source, ok := strings.CutPrefix(name, failedPrefix); ok {
 			run.FailedSources[source] = value
 		}
+		if login, ok := strings.CutPrefix(name, cancelPrefix); ok {
+			run.CancelledLogins = append(run.CancelledLogins, login)
+		}
 		if source, ok := strings.CutPrefix(name, routePrefix); ok {
 			var route sdk.Route
 			problems = append(problems, json.Unmarshal([]byte(value), &route))
 			run.Routes[source] = route
 		}
 	}
+	slices.Sort(run.CancelledLogins)
 	return run, errors.Join(problems...)
 }
 

@@ -21,11 +21,12 @@ type Run struct {
 	From, To sdk.Month // what is asked for, both included
 	Now      time.Time // where the simulated clock stood when the run was opened; zero for the real time
 
-	Routes        map[string]sdk.Route // by source
-	FailedSources map[string]string    // and why
-	Cancelled     bool
-	LostProducer  bool // a producer fell silent before it was done
-	Marked        bool // its end is marked in the data topics
+	Routes          map[string]sdk.Route // by source
+	FailedSources   map[string]string    // and why
+	Cancelled       bool
+	CancelledLogins []string // whose accounts this run leaves out, sorted
+	LostProducer    bool     // a producer fell silent before it was done
+	Marked          bool     // its end is marked in the data topics
 
 	Outcome  sdk.Outcome // once finished
 	Finished time.Time   // by the engine's clock

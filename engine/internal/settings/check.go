@@ -65,6 +65,14 @@ func isToken(text string) error {
 	return nil
 }
 
+// isWebAddressIfAny is isWebAddress for a setting that may be empty.
+func isWebAddressIfAny(text string) error {
+	if text == "" {
+		return nil
+	}
+	return isWebAddress(text)
+}
+
 func isSeries(items []string) error {
 	if len(items) == 0 {
 		return errEmpty

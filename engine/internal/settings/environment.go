@@ -45,6 +45,20 @@ func (l *loader) environment() {
 	l.nearMisses(known)
 }
 
+// standardTraces takes the endpoint of traces from the variables that programs
+// with OpenTelemetry have in common, where it is not set otherwise.
+func (l *loader) standardTraces() {
+	const key = "traces.endpoint"
+	if l.settings.Origin(key) != "" || l.environ["OTEL_TRACES_EXPORTER"] == "none" || l.environ["OTEL_SDK_DISABLED"] == "true" {
+		return
+	}
+	if value, name := l.environ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"], "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"; value != "" {
+		l.given(l.field(key), value, name)
+	} else if value, name := l.environ["OTEL_EXPORTER_OTLP_ENDPOINT"], "OTEL_EXPORTER_OTLP_ENDPOINT"; value != "" {
+		l.given(l.field(key), strings.TrimSuffix(value, "/")+"/v1/traces", name)
+	}
+}
+
 // flag overlays what a flag says.
 func (l *loader) flag(flag Flag) {
 	f := l.field(flag.Key)

@@ -187,6 +187,17 @@ func (l *Log) fields() []field {
 	}
 }
 
+// Traces is where spans of what the engine does are sent.
+type Traces struct {
+	Endpoint string // the whole address; "": they are off
+}
+
+func (t *Traces) fields() []field {
+	return []field{
+		text(&t.Endpoint, "traces.endpoint", "", "Where traces are sent by OTLP over HTTP, the whole address: `http://localhost:4318/v1/traces`. They are off without it, unless one of the standard variables `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` and `OTEL_EXPORTER_OTLP_ENDPOINT` is set.", isWebAddressIfAny),
+	}
+}
+
 // fields is the table of all settings, bound to this value.
 func (s *Settings) fields() []field {
 	return slices.Concat(
@@ -199,5 +210,6 @@ func (s *Settings) fields() []field {
 		[]field{path(&s.DataDir, "data_dir", "data", "The folder of what local mode keeps: ledger, dead letters, summaries of runs, topics.")},
 		s.HTTP.fields(),
 		s.Log.fields(),
+		s.Traces.fields(),
 	)
 }

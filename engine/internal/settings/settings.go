@@ -17,6 +17,7 @@ type Settings struct {
 	DataDir string // where local mode keeps its files
 	HTTP    HTTP
 	Log     Log
+	Traces  Traces
 
 	file    string
 	origins map[string]string // key → where it was set; defaults are not in it
@@ -53,6 +54,7 @@ func Load(o Options) (*Settings, []string, error) {
 	l.defaults(o.PluginsDir)
 	l.file(o.File)
 	l.environment()
+	l.standardTraces()
 	for _, flag := range o.Flags {
 		l.flag(flag)
 	}

@@ -81,8 +81,33 @@ const complete = `{
   "secrets": {"keys": [{"id": 2, "key": "` + aKey + `"}, {"id": 1, "key": {"env": "OLD_KEY"}}]},
   "data_dir": "/var/lib/engine",
   "http":    {"listen": ":9090", "token": "hunter2-hunter2-hunter2", "open": "metrics"},
-  "log":     {"level": "debug", "format": "json", "identifiers": "clear"}
+  "log":     {"level": "debug", "format": "json", "identifiers": "clear"},
+  "traces":  {"endpoint": "https://collector:4318/v1/traces"}
 }`
+
+// Programs with OpenTelemetry have variables in common; what is set for the
+// engine alone outweighs them.
+func TestTracesByStandardVariables(t *testing.T) {
+	t.Parallel()
+	const base, own = "OTEL_EXPORTER_OTLP_ENDPOINT=http://a:4318/", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://b:4318/x"
+	for _, c := range []struct {
+		config  string
+		environ []string
+		want    string
+	}{
+		{"{}", nil, ""},
+		{"{}", []string{base}, "http://a:4318/v1/traces"},
+		{"{}", []string{base, own}, "http://b:4318/x"},
+		{"{}", []string{base, own, "DATADIS_TRACES_ENDPOINT=http://c/y"}, "http://c/y"},
+		{"{}", []string{base, "OTEL_TRACES_EXPORTER=none"}, ""},
+		{"{}", []string{own, "OTEL_SDK_DISABLED=true"}, ""},
+		{`{"traces": {"endpoint": "http://d/z"}}`, []string{base}, "http://d/z"},
+	} {
+		if got := newWorld(t, c.config, c.environ...).mustLoad(t).Traces.Endpoint; got != c.want {
+			t.Errorf("%s %v: %q, want %q", c.config, c.environ, got, c.want)
+		}
+	}
+}
 
 const oldKey = "OLD_KEY=1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100"
 

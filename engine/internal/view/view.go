@@ -34,6 +34,9 @@ type Run struct {
 	Dead     int64    `json:"dead_letters"`
 	Pace     Pace     `json:"pace,omitzero"`
 
+	Paused    bool `json:"paused,omitempty"`
+	Cancelled bool `json:"cancelled,omitempty"` // it ends as it is
+
 	Sources       []Source          `json:"sources,omitempty"`
 	Counts        map[string]int64  `json:"counts,omitempty"`
 	FailedSources map[string]string `json:"failed_sources,omitempty"`
@@ -118,8 +121,9 @@ type Account struct {
 	Sources  []string  `json:"sources,omitempty"` // where the run is known
 	Own      bool      `json:"own_supplies"`      // else of an authorised NIF
 	Attempts int       `json:"attempts,omitempty"`
-	Supplies int       `json:"supplies"` // of the last good listing
-	Stale    int       `json:"stale"`    // of those, by distributors that have failed since
+	Paused   bool      `json:"paused,omitempty"` // its login is, in the newest run
+	Supplies int       `json:"supplies"`         // of the last good listing
+	Stale    int       `json:"stale"`            // of those, by distributors that have failed since
 	ListedAt time.Time `json:"listed,omitzero"`
 }
 

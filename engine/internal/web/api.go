@@ -115,9 +115,12 @@ var errAsked = errors.New("wrong parameter")
 
 func (s *site) fail(w http.ResponseWriter, r *http.Request, err error) {
 	status := http.StatusServiceUnavailable
-	if errors.Is(err, errAsked) {
+	switch {
+	case errors.Is(err, errAsked):
 		status = http.StatusBadRequest
-	} else {
+	case errors.As(err, new(view.Refusal)):
+		status = http.StatusConflict
+	default:
 		s.Logger.Warn("cannot answer", "path", r.URL.Path, "error", err)
 	}
 	writeJSON(w, status, problem{s.Mask(err.Error())})

@@ -49,3 +49,10 @@ func (c *cache[T]) get(ctx context.Context, name string, fresh func(context.Cont
 	c.kept[name] = kept[T]{time.Now(), value}
 	return value, nil
 }
+
+// forget makes the next answer be made anew.
+func (c *cache[T]) forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.kept)
+}

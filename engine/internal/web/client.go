@@ -92,6 +92,11 @@ func (c *Client) Drop(ctx context.Context, f view.LetterFilter) ([]view.Acted, e
 	return ask[[]view.Acted](ctx, c, "dead/drop", f)
 }
 
+// Steer implements Actions.
+func (c *Client) Steer(ctx context.Context, o view.Order) (view.Steered, error) {
+	return ask[view.Steered](ctx, c, "runs/steer", o)
+}
+
 // ask gets, or, where there is something to send, posts.
 func ask[T any](ctx context.Context, c *Client, path string, send any) (T, error) {
 	var answer T
@@ -116,6 +121,9 @@ func ask[T any](ctx context.Context, c *Client, path string, send any) (T, error
 		var p problem
 		if err := json.NewDecoder(res.Body).Decode(&p); err != nil || p.Error == "" {
 			p.Error = res.Status
+		}
+		if res.StatusCode == http.StatusConflict {
+			return answer, view.Refusal(p.Error)
 		}
 		return answer, fmt.Errorf("the running engine says: %s", p.Error)
 	}

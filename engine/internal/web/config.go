@@ -20,10 +20,11 @@ type Desk interface {
 	Letters(ctx context.Context, f view.LetterFilter) ([]view.Letter, error)
 }
 
-// Actions change dead letters.
+// Actions change dead letters, and steer runs.
 type Actions interface {
 	Retry(ctx context.Context, f view.LetterFilter) ([]view.Acted, error)
 	Drop(ctx context.Context, f view.LetterFilter) ([]view.Acted, error)
+	Steer(ctx context.Context, o view.Order) (view.Steered, error)
 }
 
 // Config of what is served.

@@ -15,7 +15,7 @@ const maxRequest = 1 << 20
 
 // Private serves the engine's own commands on the socket that only its owner can
 // open: the same API, with nothing masked and nothing kept back, and what
-// changes dead letters. Filters come in bodies, as they may name a CUPS.
+// changes dead letters and steers runs. Filters come in bodies, as they may name a CUPS.
 func Private(c Config, act Actions) http.Handler {
 	c.Clear = true
 	s := newSite(c)
@@ -36,6 +36,12 @@ func Private(c Config, act Actions) http.Handler {
 	})
 	post(mux, s, "dead/drop", func(r *http.Request, f view.LetterFilter) (any, error) {
 		return act.Drop(r.Context(), f)
+	})
+	post(mux, s, "runs/steer", func(r *http.Request, o view.Order) (any, error) {
+		done, err := act.Steer(r.Context(), o)
+		s.status.forget() // whoever gave the order looks next
+		s.accounts.forget()
+		return done, err
 	})
 	return mux
 }

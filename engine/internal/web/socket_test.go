@@ -78,6 +78,13 @@ func TestCommandsAskOnTheSocket(t *testing.T) {
 	if acted, err := client.Drop(ctx, view.LetterFilter{Class: "schema"}); err != nil || len(acted) != 1 || acted[0].Became != "dropped" {
 		t.Errorf("dropped %+v, %v", acted, err)
 	}
+	if done, err := client.Steer(ctx, view.Order{Action: view.Pause, Account: "a1"}); err != nil || done.Action != view.Pause || done.Account != "a1" {
+		t.Errorf("steered %+v, %v", done, err)
+	}
+	var refusal view.Refusal
+	if _, err := client.Steer(ctx, view.Order{Action: view.Pause, Run: "none"}); !errors.As(err, &refusal) || refusal != "no run none is under way" {
+		t.Errorf("an order that cannot be followed: %v", err)
+	}
 	o.err = errors.New("the file is damaged")
 	if _, err := client.Letters(ctx, view.LetterFilter{}); err == nil || !strings.Contains(err.Error(), "the file is damaged") {
 		t.Errorf("what went wrong there: %v", err)

@@ -73,10 +73,13 @@ func Left(p view.Pace) string {
 	if p.Seconds <= 0 {
 		return ""
 	}
-	left := "a few seconds"
-	if p.Seconds >= 10 {
-		left = Took(time.Duration(p.Seconds * float64(time.Second)))
+	if p.Seconds < 10 {
+		if p.AtLeast {
+			return "at least a few seconds left"
+		}
+		return "a few seconds left"
 	}
+	left := Took(time.Duration(p.Seconds * float64(time.Second)))
 	if p.AtLeast {
 		return "at least " + left + " left"
 	}

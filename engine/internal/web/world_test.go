@@ -84,6 +84,15 @@ func (o *office) Retry(_ context.Context, f view.LetterFilter) ([]view.Acted, er
 	return o.act("handed_over", f)
 }
 
+// Steer notes what it is told.
+func (o *office) Steer(_ context.Context, order view.Order) (view.Steered, error) {
+	if order.Run == "none" {
+		return view.Steered{}, view.Refusal("no run none is under way")
+	}
+	return view.Steered{Action: order.Action, Run: "r1", Account: order.Account, Changed: true}, nil
+}
+
+// Drop forgets.
 func (o *office) Drop(_ context.Context, f view.LetterFilter) ([]view.Acted, error) {
 	return o.act("dropped", f)
 }

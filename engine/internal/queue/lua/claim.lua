@@ -8,10 +8,12 @@ local lease, cap, gap = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local n, worker = tonumber(ARGV[7]), ARGV[8]
 local MOST_TURNS = 1000 -- bounds the time that one script takes
 
-if call('HEXISTS', C, 'sealed') == 1 then return {-2} end
+local marks = call('HMGET', C, 'sealed', 'paused', 'holds')
+if marks[1] then return {-2} end
+local holds = tonumber(marks[3] or 0) > 0
 due(100)
 if ARGV[6] == '1' then reclaim(100, tonumber(ARGV[5])) end
-if call('HEXISTS', C, 'paused') == 1 then return reply({-1}) end
+if marks[2] then return reply({-1}) end
 
 local function hand_out(member)
   call('ZREM', P, member)
@@ -31,9 +33,10 @@ while served < n and turns < MOST_TURNS do
   local group = call('ZRANGEBYSCORE', G, '-inf', now + served, 'LIMIT', 0, 1)[1]
   if not group then break end
   local member
-  -- A group may be in the ring though it is at its cap: whatever adds to it
-  -- does not know the cap. Without this check the cap would not hold.
-  if tonumber(call('HGET', I, group) or 0) < cap then
+  -- A group may be in the ring though it is at its cap, or held: whatever adds
+  -- to it does not know that. Without this check neither would hold.
+  local held = holds and call('HEXISTS', C, 'held:' .. group) == 1
+  if not held and tonumber(call('HGET', I, group) or 0) < cap then
     member = call('ZRANGEBYLEX', P, '[' .. group .. '|', '(' .. group .. '}', 'LIMIT', 0, 1)[1]
   end
   if not member then

@@ -2,7 +2,7 @@
 --
 -- KEYS, the same for every script; all carry the run's hash tag, so they lie
 -- on one node of a cluster:
---    1 C  HASH  counter -> n, and the marks closed, sealed, paused
+--    1 C  HASH  counter -> n, and the marks closed, sealed, paused, held:<group>
 --    2 N  HASH  named counter of the steps -> n
 --    3 B  HASH  id -> body; kept when the item is done, as it says who was served
 --    4 S  HASH  id -> state|group|attempts|crashes|order|token|again
