@@ -40,7 +40,8 @@ type pass struct {
 	registry *runs.Registry
 	client   *datadis.Client
 	holds    *hold.Holds
-	process  string // names this process in leases
+	places   chan struct{} // of guarded calls, over all runs
+	process  string        // names this process in leases
 	now      func() time.Time
 	chunks   func(series sdk.Series, result downloader.Result, n int) // counts what comes of chunks; nil: nobody
 }
@@ -52,6 +53,7 @@ func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now f
 		return nil, err
 	}
 	p := &pass{settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users, s.Run.ProducerSilence), process: processName(), now: now}
+	p.places = make(chan struct{}, places(s))
 	p.holds = hold.New(sv.devices, p.process, s.Run.Lease, log)
 	if p.secrets, err = openSecrets(ctx, s, sv); err == nil {
 		p.client, err = newDatadis(s, sv, now, log)
@@ -61,6 +63,10 @@ func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now f
 	}
 	return p, nil
 }
+
+// places is how many guarded calls are begun at once: those that may be in
+// flight, and a few that are about to be.
+func places(s *settings.Settings) int { return s.Datadis.MaxInFlight + s.Datadis.MaxInFlight/8 }
 
 // processName is unique among the processes of a deployment, and tells people
 // which one it is.
@@ -219,6 +225,7 @@ func (p *pass) downloader(run runs.Run, stopping <-chan struct{}, log *slog.Logg
 		Outlet:   p.outlet(run),
 		Statics:  ledger.NewStatics(p.servers.store, p.ledgerConfig()),
 		Holds:    holds{p.holds},
+		Places:   p.places,
 		Stopping: stopping,
 		Observe:  p.chunks,
 		Now:      p.now,

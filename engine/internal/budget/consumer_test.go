@@ -226,8 +226,8 @@ func BenchmarkConsumer(b *testing.B) {
 	}{
 		{60, 4, 32, 200 * time.Millisecond, 4},
 		{60, 4, 32, time.Second, 3},
-		{40, 4, 64, 500 * time.Millisecond, 4},
-		{40, 40, 64, 500 * time.Millisecond, 1},
+		{80, 2, 64, time.Second, 6},
+		{80, 20, 64, time.Second, 1},
 	} {
 		b.Run(fmt.Sprintf("logins=%d/supplies=%d/flight=%d/latency=%s", c.logins, c.supplies, c.inFlight, c.latency), func(b *testing.B) {
 			for b.Loop() {

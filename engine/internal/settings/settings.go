@@ -93,7 +93,7 @@ func (s *Settings) Workers() int {
 	if s.Run.Workers > 0 {
 		return s.Run.Workers
 	}
-	return (3*s.Datadis.MaxInFlight + 1) / 2
+	return 2 * s.Datadis.MaxInFlight
 }
 
 // RequireServers reports everything that processes which share their work over
