@@ -5,11 +5,13 @@ import (
 	"sync"
 
 	runs "github.com/datadis-engine/datadis/engine/internal/run"
+	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/engine/internal/worker"
 )
 
-// listers is how many accounts a process lists at the same time.
-const listers = 4
+// listers is how many accounts a process lists at the same time: enough to find
+// supplies as fast as they are downloaded, and few beside the downloads.
+func listers(s *settings.Settings) int { return max(4, s.Datadis.MaxInFlight/4) }
 
 // consume lists and downloads until the run is finished, or the context ends;
 // then what is in hand is finished or handed back.
@@ -26,8 +28,8 @@ func (p *pass) consume(ctx context.Context, run runs.Run) error {
 
 	working, stopWorking := context.WithCancelCause(ctx)
 	for _, pool := range []worker.Pool{
-		{Queue: q.users, Step: p.lister(run, q, log), Workers: listers},
-		{Queue: q.devices, Step: p.downloader(run, ctx.Done(), log), Workers: p.settings.Run.Workers},
+		{Queue: q.users, Step: p.lister(run, q, log), Workers: listers(p.settings)},
+		{Queue: q.devices, Step: p.downloader(run, ctx.Done(), log), Workers: p.settings.Workers()},
 	} {
 		pool.Name, pool.Drain, pool.Logger = p.process, p.settings.Run.DrainTimeout, log
 		workers.Go(func() { pool.Run(working) })

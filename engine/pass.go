@@ -41,6 +41,7 @@ type pass struct {
 	registry *runs.Registry
 	client   *datadis.Client
 	holds    *hold.Holds
+	places   chan struct{} // of guarded calls, over all runs
 	process  string        // names this process in leases
 	traces   *trace.Tracer // nil: none
 	now      func() time.Time
@@ -54,6 +55,7 @@ func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now f
 		return nil, err
 	}
 	p := &pass{settings: s, log: log, servers: sv, registry: runs.NewRegistry(sv.users, s.Run.ProducerSilence), process: processName(), now: now}
+	p.places = make(chan struct{}, places(s))
 	p.holds = hold.New(sv.devices, p.process, s.Run.Lease, log)
 	if p.traces, err = openTraces(ctx, s, p.process, log); err == nil {
 		sv.close.add(func() error { return p.traces.Close(ctx) })
@@ -67,6 +69,10 @@ func openPass(ctx context.Context, s *settings.Settings, log *slog.Logger, now f
 	}
 	return p, nil
 }
+
+// places is how many guarded calls are begun at once: those that may be in
+// flight, and a few that are about to be.
+func places(s *settings.Settings) int { return s.Datadis.MaxInFlight + s.Datadis.MaxInFlight/8 }
 
 // processName is unique among the processes of a deployment, and tells people
 // which one it is.
@@ -229,6 +235,7 @@ func (p *pass) downloader(run runs.Run, stopping <-chan struct{}, log *slog.Logg
 		Outlet:   p.outlet(run),
 		Statics:  ledger.NewStatics(p.servers.store, p.ledgerConfig()),
 		Holds:    holds{p.holds},
+		Places:   p.places,
 		Stopping: stopping,
 		Observe:  p.chunks,
 		Now:      p.now,

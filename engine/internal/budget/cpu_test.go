@@ -9,14 +9,19 @@ import (
 	"time"
 )
 
-// cpuTime is what this process and its children have used. On a machine with
-// other work to do it says more than the clock.
-func cpuTime() time.Duration {
+// ownCPU is what this process has used.
+func ownCPU() time.Duration {
 	var self syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &self) != nil {
 		return 0
 	}
-	total := time.Duration(self.Utime.Nano() + self.Stime.Nano())
+	return time.Duration(self.Utime.Nano() + self.Stime.Nano())
+}
+
+// cpuTime is what this process and its children have used. On a machine with
+// other work to do it says more than the clock.
+func cpuTime() time.Duration {
+	total := ownCPU()
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return total // no Linux: the children are left out

@@ -15,8 +15,15 @@ import (
 	"github.com/datadis-engine/datadis/sdk/sdktest"
 )
 
-// TestMain lets the test binary be the plugin.
+// TestMain lets the test binary be the plugin, and the broker.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(brokerVariable); dir != "" {
+		if err := serveBroker(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(plugin.MagicCookieKey) != "" {
 		plugin.Serve(definition())
 		return

@@ -29,12 +29,10 @@ func (t *task) ask(ctx context.Context, s *session, access job.Access, ask ledge
 		NIF: access.NIF, CUPS: access.CUPS, Distributor: access.Distributor,
 		Series: ask.Series, From: ask.From, To: ask.To, PointType: access.PointType,
 	}
-	if err := t.book.Intend(ctx, key); err != nil { // invariant 1
+	answer, asked, err := t.fetch(ctx, s, key, query)
+	if !asked {
 		return err
 	}
-	crash.Here(crash.Intended)
-	answer, err := t.fetch(ctx, s, query)
-	crash.Here(crash.Answered)
 	switch {
 	case errors.Is(err, datadis.ErrNoData):
 		t.counts.Count(job.Asked, 1)
@@ -90,13 +88,32 @@ func (t *task) trace(ctx context.Context, ask ledger.Ask) (context.Context, *tra
 		"series", ask.Series.String(), "from", ask.From.String(), "to", ask.To.String())
 }
 
-// fetch asks Datadis, once.
-func (t *task) fetch(ctx context.Context, s *session, query datadis.Query) (answer datadis.Answer, err error) {
+// fetch asks, once it is this query's turn: an intent that is written long before
+// its call would cost a day if the process died meanwhile. It reports false if
+// the call was not made.
+func (t *task) fetch(ctx context.Context, s *session, key ledger.QueryKey, query datadis.Query) (_ datadis.Answer, asked bool, err error) {
+	if t.Places != nil {
+		select {
+		case t.Places <- struct{}{}:
+			defer func() { <-t.Places }()
+		case <-t.Stopping:
+		case <-ctx.Done():
+			return datadis.Answer{}, false, context.Cause(ctx)
+		}
+	}
+	if t.over() {
+		return datadis.Answer{}, false, nil
+	}
+	if err := t.book.Intend(ctx, key); err != nil { // invariant 1
+		return datadis.Answer{}, false, err
+	}
 	ctx, span := trace.Begin(ctx, "ask")
 	defer func() { span.End(err) }()
-	answer, err = s.Fetch(ctx, query)
+	crash.Here(crash.Intended)
+	answer, err := s.Fetch(ctx, query)
+	crash.Here(crash.Answered)
 	span.Set("bytes", strconv.Itoa(len(answer.Body)))
-	return answer, err
+	return answer, true, err
 }
 
 // keep keeps an answer as it came.

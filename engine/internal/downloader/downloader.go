@@ -86,6 +86,7 @@ type Config struct {
 	Copies   Copies // nil: raw copies are not kept
 	Statics  Statics
 	Holds    Holds
+	Places   chan struct{}                                      // one is taken for each guarded call; its capacity is how many are begun at once. Nil: any number
 	Stopping <-chan struct{}                                    // closed when calls in flight are to be finished and no more made; may be nil
 	Observe  func(series sdk.Series, result Result, chunks int) // nil: nobody counts
 	Now      func() time.Time

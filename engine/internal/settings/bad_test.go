@@ -40,7 +40,7 @@ var mistakes = []struct {
 	{name: "null for a duration", config: `{"run": {"lease": null}}`, want: `DIR/config.json:1: run.lease: null stands here, a duration such as 30s is expected`},
 	{name: "no instant", config: `{"run": {"now": "yesterday"}}`, want: `DIR/config.json:1: run.now: "yesterday" is no instant; write it as 2026-03-01T06:00:00Z`},
 	{name: "too many months", config: `{"datadis": {"months": 36}}`, want: "DIR/config.json:1: datadis.months: 36 is too large; at most 24"},
-	{name: "no workers", config: `{"run": {"workers": 0}}`, want: "DIR/config.json:1: run.workers: 0 is too small; at least 1"},
+	{name: "fewer workers than none", config: `{"run": {"workers": -1}}`, want: "DIR/config.json:1: run.workers: -1 is too small; at least 0"},
 	{name: "half a worker", config: `{"run": {"workers": 1.5}}`, want: "DIR/config.json:1: run.workers: 1.5 is not a whole number"},
 	{name: "text for a number", config: `{"run": {"workers": "four"}}`, want: "DIR/config.json:1: run.workers: a text stands here, a number is expected"},
 	{name: "text for a boolean", config: `{"kafka": {"final_message": "yes"}}`, want: "DIR/config.json:1: kafka.final_message: a text stands here, true or false is expected"},
@@ -83,10 +83,10 @@ var mistakes = []struct {
 	{name: "property without servers", environ: "DATADIS_KAFKA_CONNECTION_SASL_PASSWORD=hunter2", want: "DATADIS_KAFKA_CONNECTION_SASL_PASSWORD: kafka.connection: has no bootstrap.servers"},
 	{name: "property of nothing", environ: "DATADIS_KAFKA_CONNECTION_BOOTSTRAP_SERVERS={\"file\": \"/none\"}", want: "DATADIS_KAFKA_CONNECTION_BOOTSTRAP_SERVERS: kafka.connection: the file /none cannot be read: no such file or directory"},
 
-	{name: "everything at once", config: "{\n\"colour\": 1,\n\"run\": {\"lease\": 5,\n\"workers\": 0}}", environ: "DATADIS_LOG_FORMAT=xml",
+	{name: "everything at once", config: "{\n\"colour\": 1,\n\"run\": {\"lease\": 5,\n\"workers\": -1}}", environ: "DATADIS_LOG_FORMAT=xml",
 		want: "DIR/config.json:2: colour: is no setting\n" +
 			"DIR/config.json:3: run.lease: a number stands here, a duration such as 30s is expected\n" +
-			"DIR/config.json:4: run.workers: 0 is too small; at least 1\n" +
+			"DIR/config.json:4: run.workers: -1 is too small; at least 0\n" +
 			"DATADIS_LOG_FORMAT: log.format: xml is none of auto, json, text"},
 }
 
@@ -152,7 +152,7 @@ func FuzzLoad(f *testing.F) {
 		if _, err := s.Masked(); err != nil {
 			t.Error(err)
 		}
-		if s.Datadis.Timeout <= 0 || s.Run.Workers < 1 || len(s.Datadis.Series) == 0 {
+		if s.Datadis.Timeout <= 0 || s.Run.Workers < 0 || len(s.Datadis.Series) == 0 {
 			t.Errorf("loaded, and not usable: %+v", s)
 		}
 	})

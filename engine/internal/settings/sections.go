@@ -122,7 +122,7 @@ func (p *Plugins) fields() []field {
 type Run struct {
 	Deadline     time.Duration
 	Lease        time.Duration
-	Workers      int
+	Workers      int // 0: as many as the calls in flight need; see Settings.Workers
 	DrainTimeout time.Duration
 
 	ProducerSilence time.Duration
@@ -135,7 +135,7 @@ func (r *Run) fields() []field {
 	return []field{
 		duration(&r.Deadline, "run.deadline", 20*time.Hour, positive, "How long a run may last; what is still waiting then is left to the next one."),
 		duration(&r.Lease, "run.lease", 60*time.Second, time.Second, "How soon the work of a crashed process is taken up by another."),
-		integer(&r.Workers, "run.workers", 16, 1, 10_000, "Items that one process works on at the same time."),
+		integer(&r.Workers, "run.workers", 0, 0, 10_000, "Supplies that one process works on at the same time, for each run. 0: twice datadis.max_in_flight, so that there is a call to make whenever one may be made."),
 		duration(&r.DrainTimeout, "run.drain_timeout", 190*time.Second, 0, "How long calls in flight may go on after SIGTERM. Keep it above datadis.timeout: a call that is cut counts for Datadis."),
 		duration(&r.ProducerSilence, "run.producer_silence", 10*time.Minute, time.Second, "After how long without a heartbeat a producer counts as lost; its run then ends without it, with outcome partial."),
 		duration(&r.Keep, "run.keep", 14*24*time.Hour, time.Second, "How long the queues of a finished run stay in Redis; its summary and its dead letters stay for good."),

@@ -93,6 +93,16 @@ func (s *Settings) Local() Local {
 	}
 }
 
+// Workers is how many supplies a process works on at the same time. Between two
+// calls a supply is kept, published and recorded, and makes none: more supplies
+// than calls in flight keep those going.
+func (s *Settings) Workers() int {
+	if s.Run.Workers > 0 {
+		return s.Run.Workers
+	}
+	return 2 * s.Datadis.MaxInFlight
+}
+
 // RequireServers reports everything that processes which share their work over
 // servers need and that is left out: both Redis addresses, Kafka and a key.
 func (s *Settings) RequireServers() error {
