@@ -87,7 +87,7 @@ func (a *app) serverSettings() (*settings.Settings, error) {
 	if err := s.RequireServers(); err != nil {
 		return nil, wrongUsage(err)
 	}
-	return s, nil
+	return s, safeFolder(s.DataDir) // what plugins log is kept there
 }
 
 func (a *app) options() settings.Options {

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 
@@ -49,4 +51,21 @@ func openToOthers(file string) string {
 	default:
 		return file + " holds secrets, and every user can read it"
 	}
+}
+
+// safeFolder refuses a folder that every user can write to: what is kept there
+// could be exchanged, or a link put in the place of a file that is written. One
+// that does not exist yet is made for this user alone.
+func safeFolder(dir string) error {
+	info, err := os.Stat(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("look at data_dir: %w", err)
+	}
+	if info.Mode().Perm()&0o002 != 0 {
+		return fmt.Errorf("data_dir: every user can write to %s, and so exchange what is kept there; chmod o-w %s, or set data_dir to another folder", dir, dir)
+	}
+	return nil
 }

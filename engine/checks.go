@@ -82,6 +82,9 @@ func checkDataDir(_ context.Context, _ *app, s *settings.Settings) []finding {
 		if err := os.Remove(probe.Name()); err != nil {
 			return found(doubt, fmt.Sprintf("a trial file stays in %s: %v", there, err), "remove it")
 		}
+		if err := safeFolder(there); err != nil && there == dir {
+			return found(broken, err.Error(), "chmod o-w "+dir)
+		}
 		return found(fine, dir, "")
 	}
 }

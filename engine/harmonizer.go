@@ -89,7 +89,7 @@ func (c *harmonizerCommand) start(ctx context.Context, s *settings.Settings) (*p
 		problems = slices.DeleteFunc(problems, func(p host.Problem) bool { return !slices.Contains(c.names, p.Instance) })
 		instances = slices.DeleteFunc(instances, func(in host.Instance) bool { return !slices.Contains(c.names, in.Name) })
 	}
-	plugged := newPlugins(plugin.HarmonizerKind)
+	plugged := newPlugins(s, plugin.HarmonizerKind)
 	if err := usageOf(plugged.leaveOut(problems, c.app.logger(s))); err != nil {
 		return nil, err
 	}

@@ -65,7 +65,7 @@ func (c *producerCommand) run(ctx context.Context) error {
 		return err
 	}
 	log := c.app.logger(s)
-	plugged := newPlugins(plugin.SourceKind)
+	plugged := newPlugins(s, plugin.SourceKind)
 	problems := plugged.tolerate(ctx, host.New(c.app.hostConfig(s)))
 	defer plugged.close()
 	for _, problem := range problems {

@@ -66,7 +66,7 @@ func (c *replayCommand) run(ctx context.Context) error {
 	if !s.Kafka.Raw.Enabled {
 		return wrongUsage(errors.New("kafka.raw.enabled is false: there are no response bodies to replay"))
 	}
-	plugged := newPlugins(plugin.SourceKind)
+	plugged := newPlugins(s, plugin.SourceKind)
 	h := host.New(c.app.hostConfig(s))
 	instances, problems := h.Instances(ctx)
 	for _, in := range instances {

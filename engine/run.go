@@ -57,6 +57,9 @@ func (r *runCommand) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := safeFolder(s.DataDir); err != nil {
+		return err
+	}
 	sc, err := r.plan.scope(s)
 	if err != nil {
 		return err
@@ -103,7 +106,7 @@ func (r *runCommand) startPlugins(ctx context.Context, a *app, s *settings.Setti
 	}
 	h := host.New(a.hostConfig(s, extra...))
 	instances, problems := h.Instances(ctx)
-	started := newPlugins(plugin.SourceKind, plugin.HarmonizerKind)
+	started := newPlugins(s, plugin.SourceKind, plugin.HarmonizerKind)
 	if err := usageOf(started.leaveOut(problems, a.logger(s))); err != nil {
 		return nil, err
 	}

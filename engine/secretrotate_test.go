@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -197,4 +198,28 @@ func TestDoctorLooksAtTheFilesOfSecrets(t *testing.T) {
 	if want := []string{key, north}; !slices.Equal(files, want) {
 		t.Errorf("named are %v, want %v", files, want)
 	}
+}
+
+// A data folder that every user can write to is refused: links could lie in it.
+func TestAnOpenDataFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newShell(t, "")
+	dir := filepath.Join(s.dir, "data")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Chmod(dir, 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	s.environ = append(s.environ, "DATADIS_DATA_DIR="+dir, "DATADIS_DATADIS_BASE_URL=http://127.0.0.1:1", "DATADIS_HTTP_LISTEN=off")
+	plugins, err := pluginsDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.environ = append(s.environ, "DATADIS_PLUGINS_PATHS="+plugins)
+	got := s.engine(t, "run", "--users", s.write(t, "users.csv", "username,password\n12345678Z,x\n"), "--out", s.dir)
+	if got.code != codeFailed || !strings.Contains(got.stderr, "data_dir: every user can write to DIR/data") {
+		t.Errorf("run: %+v", got)
+	}
+	if left, _ := os.ReadDir(dir); len(left) > 0 {
+		t.Errorf("it was written to: %v", left)
+	}
+	expect(t, s.engine(t, "doctor", "--output", "json").stdout, map[string]state{"data folder": broken})
 }

@@ -62,6 +62,9 @@ func openServers(ctx context.Context, s *settings.Settings, log *slog.Logger) (_
 		if err := os.MkdirAll(s.DataDir, 0o700); err != nil {
 			return nil, fmt.Errorf("make the folder of local mode: %w", err)
 		}
+		if err := safeFolder(s.DataDir); err != nil {
+			return nil, err
+		}
 	}
 	if err := sv.openRedis(ctx, s, log); err != nil {
 		return nil, err

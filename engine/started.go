@@ -9,6 +9,7 @@ import (
 
 	"github.com/datadis-engine/datadis/engine/internal/host"
 	"github.com/datadis-engine/datadis/engine/internal/producer"
+	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/sdk"
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
@@ -16,6 +17,7 @@ import (
 // plugins are the started instances, in the roles that the command needs.
 type plugins struct {
 	roles       []plugin.Kind
+	reserved    reserved // topics that none of them may write to
 	sources     []*host.Running
 	harmonizers []*host.Running
 	failed      map[string]string // sources that did not start, and why
@@ -24,8 +26,8 @@ type plugins struct {
 	absent      int               // harmonizers among them
 }
 
-func newPlugins(roles ...plugin.Kind) *plugins {
-	return &plugins{roles: roles, failed: make(map[string]string)}
+func newPlugins(s *settings.Settings, roles ...plugin.Kind) *plugins {
+	return &plugins{roles: roles, reserved: reservedTopics(s), failed: make(map[string]string)}
 }
 
 // wants tells whether the instance is needed in the role.
@@ -74,6 +76,11 @@ func (p *plugins) launch(ctx context.Context, h *host.Host, instances []host.Ins
 		starting.Go(func() {
 			roles := slices.DeleteFunc(slices.Clone(p.roles), func(role plugin.Kind) bool { return !in.Plays(role) })
 			running, err := h.Start(ctx, in, roles...)
+			if err == nil {
+				if err = p.reserved.check(running, roles); err != nil {
+					running.Close()
+				}
+			}
 			all[i] = launched{in, running, err}
 		})
 	}

@@ -3,6 +3,7 @@ package coverage_test
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"flag"
 	"os"
 	"path/filepath"
@@ -152,6 +153,22 @@ func TestFormats(t *testing.T) {
 			t.Fatal(err)
 		}
 		golden(t, name, out.Bytes())
+	}
+}
+
+// A CUPS is what Datadis says it is: a spreadsheet must not run it.
+func TestNoCUPSIsAFormula(t *testing.T) {
+	t.Parallel()
+	for _, cups := range []string{`=cmd|' /C calc'!A0`, "+1", "-1", "@SUM(A1)", "\t=1"} {
+		var out bytes.Buffer
+		r := coverage.Report{Rows: []coverage.Row{{CUPS: cups, Cells: []coverage.Cell{{State: ledger.Complete, Covered: 1}}}}}
+		if err := coverage.CSV(&out, r); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(&out).ReadAll()
+		if err != nil || rows[1][0] != "'"+cups || rows[1][4] != "1" {
+			t.Errorf("%q, %v", rows, err)
+		}
 	}
 }
 

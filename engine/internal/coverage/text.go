@@ -79,6 +79,15 @@ func (report Report) Span() string {
 	return report.Months[0].String() + " to " + report.Months[len(report.Months)-1].String()
 }
 
+// harmless is a text that no spreadsheet takes for a formula: one that begins
+// like a formula gets an apostrophe before it. A CUPS is what Datadis says it is.
+func harmless(s string) string {
+	if s != "" && strings.IndexByte("=+-@\t\r", s[0]) >= 0 {
+		return "'" + s
+	}
+	return s
+}
+
 // CSV writes a line per CUPS, series and month of which anything is known.
 func CSV(w io.Writer, report Report) error {
 	out := csv.NewWriter(w)
@@ -96,7 +105,7 @@ func CSV(w io.Writer, report Report) error {
 				last = c.LastAnswer.UTC().Format(time.RFC3339)
 			}
 			err = out.Write([]string{
-				row.CUPS, row.Series, c.Month.String(), c.State.String(), strconv.Itoa(c.Covered),
+				harmless(row.CUPS), row.Series, c.Month.String(), c.State.String(), strconv.Itoa(c.Covered),
 				strconv.Itoa(c.Expected), strconv.Itoa(c.Tries), c.Error.String(), last,
 			})
 		}

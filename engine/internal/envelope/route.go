@@ -25,9 +25,7 @@ var (
 // pass. Extra fields must not be named like a row's own.
 func CheckRoute(route sdk.Route) error {
 	var problems []error
-	if !topicName.MatchString(route.Topic) || route.Topic == "." || route.Topic == ".." {
-		problems = append(problems, fmt.Errorf("topic: %q is no name of a Kafka topic", route.Topic))
-	}
+	problems = append(problems, CheckTopic(route.Topic))
 	if len(route.Tables) != len(route.RowKeys) {
 		problems = append(problems, fmt.Errorf("row_keys: %d for %d tables; each table has one list of fields",
 			len(route.RowKeys), len(route.Tables)))
@@ -41,6 +39,14 @@ func CheckRoute(route sdk.Route) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// CheckTopic says that a name is none that a Kafka topic can have.
+func CheckTopic(name string) error {
+	if !topicName.MatchString(name) || name == "." || name == ".." {
+		return fmt.Errorf("topic: %q is no name of a Kafka topic", name)
+	}
+	return nil
 }
 
 // filler fills the templates of a route.

@@ -240,7 +240,7 @@ func TestPluginFaults(t *testing.T) {
 		w := three(t)
 		p := &plugin{answer: func(_ int, b sdk.Batch[sdk.Chunk]) (sdk.Result, error) {
 			return sdk.Result{Records: []sdk.Record{
-				{Item: 0, Topic: "mine", Value: []byte("a")}, {Item: 0, Topic: "mine", Value: []byte("b")},
+				{Item: 0, Topic: "mine", Value: []byte("a"), Headers: map[string]string{"dd-chunk": "forged", "dd-index": "9"}}, {Item: 0, Topic: "mine", Value: []byte("b")},
 				{Item: 1, Topic: "theirs", Value: []byte("c")},
 			}}, nil
 		}}

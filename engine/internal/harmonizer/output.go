@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/sdk"
@@ -12,6 +13,10 @@ import (
 
 // HeaderIndex of a record is its number among those of its item.
 const HeaderIndex = "dd-index"
+
+// engineHeaders is how the names of the engine's own headers begin. Those that a
+// plugin makes are left out.
+const engineHeaders = "dd-"
 
 // publish sends the records that a plugin made of some items. Records for a
 // topic that the plugin did not declare bury their item.
@@ -58,6 +63,9 @@ func recordHeaders(r sdk.Record, index int, from []Message) []envelope.Header {
 	}
 	headers = append(headers, envelope.Header{Name: HeaderIndex, Value: strconv.Itoa(index)})
 	for key, value := range r.Headers {
+		if strings.HasPrefix(key, engineHeaders) {
+			continue // a plugin does not speak for the engine
+		}
 		headers = append(headers, envelope.Header{Name: key, Value: value})
 	}
 	return headers
