@@ -183,7 +183,7 @@ func TestFetchIsNotedForTheNextRun(t *testing.T) {
 	if again.code != codeFailed || !strings.Contains(again.stderr, "2 queries were made within the last 24h0m0s, and Datadis would refuse them; the first may be made again at 2026-11-11") {
 		t.Errorf("again: %d %s", again.code, again.stderr)
 	}
-	if forced := f.fetch(append(ask, "--force", "--cups", f.seen[0])...); forced.code != codeFailed || !strings.Contains(forced.stderr, "asked the same within 24 hours") {
+	if forced := f.fetch(append(ask, "--force", "--cups", f.seen[0])...); forced.code != codeFailed || !strings.Contains(forced.stderr, "Datadis refuses 1 queries: it answered the same") {
 		t.Errorf("forced: %d %s", forced.code, forced.stderr)
 	}
 
@@ -220,6 +220,7 @@ func TestFetchRefuses(t *testing.T) {
 		"folder":        {[]string{"--username", "x", "--password-env", "WRONG", "--output", "/nowhere/at/all.csv"}, codeUsage, "--output: "},
 		"credentials":   {[]string{"--username", f.login.Username, "--password-env", "WRONG", "--output", f.path("kept.csv")}, codeFailed, "Datadis refuses the login"},
 		"unknown CUPS":  {[]string{"--username", f.login.Username, "--password-env", "PASSWORD_OF_FETCH", "--cups", "ES0031000000000001BJ0F"}, codeFailed, "does not see the supply ES0031"},
+		"nothing":       {[]string{"--username", f.login.Username, "--password-env", "PASSWORD_OF_FETCH", "--from", "2020-01", "--to", "2020-02"}, codeFailed, "there is nothing to ask for from 2020-01 to 2020-02"},
 		"unknown owner": {[]string{"--username", f.login.Username, "--password-env", "PASSWORD_OF_FETCH", "--authorized-nif", "00000000T"}, codeFailed, "check --authorized-nif"},
 	} {
 		got := f.command(append([]string{"fetch"}, c.args...)...)
@@ -251,7 +252,7 @@ func TestFetchNotesInRedis(t *testing.T) {
 	if got := f.fetch(ask...); got.code != codeFailed || !strings.Contains(got.stderr, "Datadis would refuse them") {
 		t.Errorf("again: %d %s", got.code, got.stderr)
 	}
-	if got := f.fetch(append(ask, "--no-ledger", "--cups", f.seen[0])...); got.code != codeFailed || !strings.Contains(got.stderr, "asked the same within 24 hours") {
+	if got := f.fetch(append(ask, "--no-ledger", "--cups", f.seen[0])...); got.code != codeFailed || !strings.Contains(got.stderr, "Datadis refuses 1 queries: it answered the same") {
 		t.Errorf("without the ledger: %d %s", got.code, got.stderr)
 	}
 }

@@ -48,6 +48,7 @@ type fetcher struct {
 // fetched counts what was done.
 type fetched struct {
 	supplies, answered, empty, readings int
+	refused                             int       // asked, and refused as asked before
 	blocked                             int       // not asked, as Datadis would refuse
 	until                               time.Time // when the first of those may be asked
 }
@@ -148,6 +149,9 @@ func (f *fetcher) readings(ctx context.Context, supplies []sdk.Supply, w fetchWr
 		plans[i] = asks
 		total += len(asks)
 	}
+	if total == 0 {
+		return fmt.Errorf("there is nothing to ask for from %s to %s: Datadis serves the last 24 months, nothing before a contract, and quarter-hours of large supplies only", f.scope.window.From, f.scope.window.To)
+	}
 	f.bar.begin(total)
 	var failure error
 	for i, s := range supplies {
@@ -165,7 +169,7 @@ func (f *fetcher) readings(ctx context.Context, supplies []sdk.Supply, w fetchWr
 		return errors.Join(failure, err)
 	}
 	f.log.Info("fetched", "supplies", f.tally.supplies, "answered", f.tally.answered, "without_data", f.tally.empty,
-		"readings", f.tally.readings, "not_asked", f.tally.blocked)
+		"readings", f.tally.readings, "refused", f.tally.refused, "not_asked", f.tally.blocked)
 	f.bar.end()
 	return errors.Join(failure, f.missing())
 }
@@ -285,6 +289,9 @@ func (f *fetcher) refused(what string, err error) error {
 	case errors.Is(err, datadis.ErrNoData):
 		f.count(func(t *fetched) { t.answered++; t.empty++ })
 		return nil
+	case errors.Is(err, datadis.ErrRepeated):
+		f.count(func(t *fetched) { t.refused++ })
+		return nil
 	case errors.Is(err, datadis.ErrBadCredentials), errors.Is(err, datadis.ErrThrottled):
 		return explain(err)
 	}
@@ -346,6 +353,9 @@ func (f *fetcher) missing() error {
 	problems := f.problems
 	if more := len(problems) - mostProblems; more > 0 {
 		problems = append(slices.Clone(problems[:mostProblems]), fmt.Errorf("and %d more queries failed", more))
+	}
+	if f.tally.refused > 0 {
+		problems = append(problems, fmt.Errorf("Datadis refuses %d queries: it answered the same within the last 24 hours, to a run or to somebody else; ask again tomorrow", f.tally.refused))
 	}
 	if f.tally.blocked > 0 {
 		problems = append(problems, fmt.Errorf("%d queries were made within the last %s, and Datadis would refuse them; the first may be made again at %s, or with --force at once",
