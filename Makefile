@@ -74,6 +74,10 @@ race: tools ## Run the Go tests alone, with the race detector
 lint: tools ## Look for mistakes: gofmt, go vet, buf, shell scripts
 	scripts/lint.sh
 
+.PHONY: vuln
+vuln: tools ## Look for known weaknesses in dependencies; needs the network, and says so without it
+	scripts/vuln.sh
+
 .PHONY: generate
 generate: tools ## Generate what is generated: Go from proto/, docs from the settings
 	go generate ./...

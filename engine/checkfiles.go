@@ -65,7 +65,7 @@ func safeFolder(dir string) error {
 		return fmt.Errorf("look at data_dir: %w", err)
 	}
 	if info.Mode().Perm()&0o002 != 0 {
-		return fmt.Errorf("data_dir: every user can write to %s, and so exchange what is kept there; chmod o-w %s, or set data_dir to another folder", dir, dir)
+		return fmt.Errorf("data_dir: every user can write to %s, and so exchange what is kept there; chmod o-w %s, or set data_dir to a new folder in it", dir, dir)
 	}
 	return nil
 }

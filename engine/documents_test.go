@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -90,6 +92,42 @@ func TestDeadLettersAreDocumented(t *testing.T) {
 	for _, code := range codes {
 		if !strings.Contains(string(text), "`"+code+"`") {
 			t.Errorf("%s is not explained", code)
+		}
+	}
+}
+
+// TestSecurityNamesItsTests: the tests that docs/security.md names are there.
+func TestSecurityNamesItsTests(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tests strings.Builder
+	for _, root := range []string{".", "../plugins"} {
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			code, err := os.ReadFile(path)
+			fmt.Fprintf(&tests, "%s\n%s", path, code)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	named := regexp.MustCompile("`(Test[A-Za-z]+|[a-z_]+_test.go)`").FindAllSubmatch(text, -1)
+	if len(named) < 15 {
+		t.Errorf("only %d tests are named", len(named))
+	}
+	for _, name := range named {
+		what := string(name[1])
+		if strings.HasPrefix(what, "Test") {
+			what = "func " + what + "(t *testing.T)"
+		}
+		if !strings.Contains(tests.String(), what) {
+			t.Errorf("there is no %s", what)
 		}
 	}
 }
