@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/datadis-engine/datadis/engine/internal/host"
+	"github.com/datadis-engine/datadis/engine/internal/settings"
 	"github.com/datadis-engine/datadis/sdk/plugin"
 )
 
@@ -41,7 +42,7 @@ func TestPluginsThatMayNotBeStarted(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			p := newPlugins(c.roles...)
+			p := newPlugins(&settings.Settings{}, c.roles...)
 			others := p.leaveOut([]host.Problem{c.problem}, slog.New(slog.DiscardHandler))
 			reason, failed := p.failed["north"]
 			if failed != c.failed || failed && !strings.Contains(reason, "why") {
@@ -70,7 +71,7 @@ func TestNeededInstances(t *testing.T) {
 		plugin.SourceKind: {"north", "sime"}, plugin.HarmonizerKind: {"parquet", "sime"},
 	} {
 		var got []string
-		for _, in := range newPlugins(role).needed(instances) {
+		for _, in := range newPlugins(&settings.Settings{}, role).needed(instances) {
 			got = append(got, in.Name)
 		}
 		if !slices.Equal(got, want) {
@@ -83,7 +84,7 @@ func TestNeededInstances(t *testing.T) {
 // and the later reason is the one that counts.
 func TestFailedSourcesAreToldTogether(t *testing.T) {
 	t.Parallel()
-	p := newPlugins(plugin.SourceKind)
+	p := newPlugins(&settings.Settings{}, plugin.SourceKind)
 	p.failed["north"], p.failed["south"] = "did not start", "did not start"
 	got := p.withFailed(map[string]string{"south": "hung", "west": "hung"})
 	want := map[string]string{"north": "did not start", "south": "hung", "west": "hung"}
