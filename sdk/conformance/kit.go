@@ -30,6 +30,10 @@ type Options struct {
 	// LookupEnv finds the variables that the configuration names; nil:
 	// [os.LookupEnv].
 	LookupEnv func(string) (string, bool)
+	// EmptyStore empties the store of a harmonizer that keeps its results neither
+	// in records nor in files, so that each trial begins with none, as an
+	// instance's folder does. It may be nil.
+	EmptyStore func(context.Context) error
 	// CheckSchema says what is wrong with the configuration's schema, beyond what
 	// the kit sees by itself; it may be nil.
 	CheckSchema func(schema []byte) error

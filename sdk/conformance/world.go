@@ -103,6 +103,11 @@ func (c *check) fresh(ctx context.Context) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
+	if empty := c.options.EmptyStore; empty != nil {
+		if err := empty(ctx); err != nil {
+			return nil, fmt.Errorf("empty the store of the trial: %w", err)
+		}
+	}
 	return c.open(ctx, w)
 }
 
