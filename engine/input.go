@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -114,5 +115,8 @@ type sink struct{ *kafka.Publisher }
 // Publish implements harmonizer.Output.
 func (s sink) Publish(ctx context.Context, messages []envelope.Message) error {
 	_, err := s.Publisher.Publish(ctx, messages)
+	if errors.Is(err, kafka.ErrTooLarge) {
+		err = fmt.Errorf("%w: %w", harmonizer.ErrTooLarge, err)
+	}
 	return err
 }

@@ -236,6 +236,20 @@ func TestPluginFaults(t *testing.T) {
 			t.Errorf("dead letters: %+v", w.output)
 		}
 	})
+	inBubble(t, "a record that no broker takes costs its own item", func(t *testing.T) {
+		w := three(t)
+		p := &plugin{answer: func(_ int, b sdk.Batch[sdk.Chunk]) (sdk.Result, error) {
+			return sdk.Result{Records: []sdk.Record{
+				{Item: 1, Topic: "mine", Value: make([]byte, largest+1)}, {Item: 2, Topic: "mine", Value: []byte("c")},
+			}}, nil
+		}}
+		if err := harmonize(t, w, p, sdk.Intake{OutputTopics: []string{"mine"}}); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.output) != 2 || w.output[0].Header("dd-dead-reason") != "record_too_large" || string(w.output[1].Value) != "c" {
+			t.Errorf("published: %d, %v", len(w.output), w.output[0].Headers)
+		}
+	})
 	inBubble(t, "records go to declared topics only", func(t *testing.T) {
 		w := three(t)
 		p := &plugin{answer: func(_ int, b sdk.Batch[sdk.Chunk]) (sdk.Result, error) {

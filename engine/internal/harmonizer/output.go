@@ -2,7 +2,9 @@ package harmonizer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +12,10 @@ import (
 	"github.com/datadis-engine/datadis/engine/internal/envelope"
 	"github.com/datadis-engine/datadis/sdk"
 )
+
+// ErrTooLarge is of an Output that will never take one of the messages, for its
+// size.
+var ErrTooLarge = errors.New("a message is too large")
 
 // HeaderIndex of a record is its number among those of its item.
 const HeaderIndex = "dd-index"
@@ -22,7 +28,8 @@ const engineHeaders = "dd-"
 // topic that the plugin did not declare bury their item.
 func (h *Harmonizer) publish(ctx context.Context, records []sdk.Record, messages [][]Message) error {
 	out := make([]envelope.Message, 0, len(records))
-	index := make(map[int]int) // of the next record of each item
+	from := make([]int, 0, len(records)) // the item of each of them
+	index := make(map[int]int)           // of the next record of each item
 	for _, r := range records {
 		if r.Item < 0 || r.Item >= len(messages) {
 			return sdk.Stop(fmt.Errorf("the plugin made a record of item %d of a batch of %d", r.Item, len(messages)))
@@ -38,13 +45,38 @@ func (h *Harmonizer) publish(ctx context.Context, records []sdk.Record, messages
 		out = append(out, envelope.Message{
 			Topic: r.Topic, Key: r.Key, Value: r.Value, Headers: recordHeaders(r, index[r.Item], messages[r.Item]),
 		})
+		from = append(from, r.Item)
 		index[r.Item]++
 	}
 	if len(out) == 0 {
 		return nil
 	}
-	if err := h.Output.Publish(ctx, out); err != nil {
+	err := h.Output.Publish(ctx, out)
+	if errors.Is(err, ErrTooLarge) {
+		return h.publishApart(ctx, out, from, messages)
+	}
+	if err != nil {
 		return fmt.Errorf("publish the plugin's records: %w", err)
+	}
+	return nil
+}
+
+// publishApart sends the records of each item by themselves, so that one that no
+// broker takes costs its own item and nothing else. Some may have been sent
+// before: they are equal.
+func (h *Harmonizer) publishApart(ctx context.Context, out []envelope.Message, from []int, messages [][]Message) error {
+	byItem := make(map[int][]envelope.Message)
+	for i, item := range from {
+		byItem[item] = append(byItem[item], out[i])
+	}
+	for _, item := range slices.Sorted(maps.Keys(byItem)) {
+		err := h.Output.Publish(ctx, byItem[item])
+		if errors.Is(err, ErrTooLarge) {
+			err = h.bury(ctx, messages[item], "record_too_large", "the plugin made a record that is too large for the broker")
+		}
+		if err != nil {
+			return fmt.Errorf("publish the plugin's records: %w", err)
+		}
 	}
 	return nil
 }

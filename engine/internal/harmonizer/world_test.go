@@ -3,6 +3,7 @@ package harmonizer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -59,8 +60,16 @@ func (w *world) Committed(_ context.Context, partitions []Partition) (map[Partit
 
 func (w *world) Assigned(p Partition) bool { return !w.lost[p.Topic] }
 
+// largest message that the broker takes.
+const largest = 1 << 20
+
 func (w *world) Publish(_ context.Context, messages []envelope.Message) error {
-	w.output = append(w.output, messages...)
+	for _, m := range messages {
+		if len(m.Value) > largest {
+			return fmt.Errorf("publish: %w", ErrTooLarge)
+		}
+		w.output = append(w.output, m)
+	}
 	return nil
 }
 
