@@ -63,10 +63,12 @@ func skipped(item int, reason, message string) sdk.ItemResult {
 
 // appendPoints makes a record of each reading that has a value. Its key is the
 // point's own, so that the newest of a point wins in a compacted topic; the
-// engine adds the chunk's id and hash.
+// engine adds the chunk's id and hash. Points that a later revision does not have
+// any more are deleted.
 func (h *harmonizer) appendPoints(to []sdk.Record, item int, c *sdk.Chunk, e *extent) []sdk.Record {
 	values := e.sensor.Values(c)
-	for _, i := range plainReadings(c, values) {
+	kept := plainReadings(c, values)
+	for _, i := range kept {
 		value, _ := values.Value(i)
 		start, end := c.Start(i), c.End(i)
 		if e.start.IsZero() || start.Before(e.start) {
@@ -79,6 +81,29 @@ func (h *harmonizer) appendPoints(to []sdk.Record, item int, c *sdk.Chunk, e *ex
 			Item: item, Topic: h.topic, Key: pointKey(e.graph.Hash, start),
 			Value: appendPoint(make([]byte, 0, 160), start, end, value, e.sensor.IsReal(c.Method(i)), e.graph.Hash),
 		})
+	}
+	return h.appendGone(to, item, c, kept, e.graph.Hash)
+}
+
+// appendGone deletes the points that an earlier revision may have had, and this
+// one has not: what earlier ones had nobody remembers, so it names every interval
+// without a point that was over when Datadis answered. Readings of a length of
+// their own have no such intervals.
+func (h *harmonizer) appendGone(to []sdk.Record, item int, c *sdk.Chunk, kept []int, hash string) []sdk.Record {
+	step, end := c.Series.Step(), c.Month.End()
+	if c.Revision <= 1 || step == 0 {
+		return to
+	}
+	if !c.FetchedAt.IsZero() && c.FetchedAt.Before(end) {
+		end = c.FetchedAt
+	}
+	for at := c.Month.Start(); at.Before(end); at = at.Add(step) {
+		for len(kept) > 0 && c.Start(kept[0]).Before(at) {
+			kept = kept[1:]
+		}
+		if len(kept) == 0 || !c.Start(kept[0]).Equal(at) {
+			to = append(to, sdk.Record{Item: item, Topic: h.topic, Key: pointKey(hash, at)})
+		}
 	}
 	return to
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -186,6 +187,42 @@ func TestPoints(t *testing.T) {
 	merged := time.Date(2025, time.October, 26, 0, 0, 0, 0, time.UTC).Unix()
 	if p := points[merged]; p.End != merged+7199 {
 		t.Errorf("the hour of two hours is %+v", p)
+	}
+}
+
+// TestPointsThatALaterRevisionDoesNotHave are deleted, and no others: not those
+// of hours to come, and none by a first revision.
+func TestPointsThatALaterRevisionDoesNotHave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	gaps := sdktest.Gaps() // February 2024 without a value at 5, nor readings at 100 and 101
+	gaps.CUPS = cups
+	start := gaps.Month.Start()
+	for _, test := range []struct {
+		name     string
+		revision uint32
+		fetched  time.Time
+		want     []int // hours of the month
+	}{
+		{"first", 1, gaps.FetchedAt, nil},
+		{"later", 2, gaps.FetchedAt, []int{5, 100, 101}},
+		{"in the month", 3, start.Add(100 * time.Hour), []int{5}},
+	} {
+		gaps.Revision, gaps.FetchedAt = test.revision, test.fetched
+		records, _ := w.chunks(gaps)
+		hash := w.h.mapping.Sensor(gaps.Series).Graph(gaps.CUPS, gaps.Series).Hash
+		var want, got []string
+		for _, hour := range test.want {
+			want = append(want, fmt.Sprintf("%s/%d", hash[:16], start.Add(time.Duration(hour)*time.Hour).Unix()))
+		}
+		for _, r := range records {
+			if r.Value == nil {
+				got = append(got, string(r.Key))
+			}
+		}
+		if !slices.Equal(got, want) || len(records) != gaps.Len()-1+len(want) {
+			t.Errorf("%s: of %d records these delete: %q, want %q", test.name, len(records), got, want)
+		}
 	}
 }
 

@@ -2,7 +2,9 @@ package conformance_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -78,6 +80,24 @@ func TestASoundPluginPasses(t *testing.T) {
 	}
 	if c := report.Card; c == nil || c.P50 <= 0 || c.P99 < c.P50 || c.Start <= 0 || c.PerSecond <= 0 {
 		t.Errorf("the performance card is %+v", c)
+	}
+}
+
+// A store outside the instance's folder is emptied before an instance is set up,
+// and a trial in which that fails says nothing about the plugin.
+func TestTheStoreIsEmptied(t *testing.T) {
+	t.Parallel()
+	emptied, broken := 0, errors.New("the store is down")
+	o := conformance.Options{Only: []string{"harmonizer.revision"}, EmptyStore: func(context.Context) error {
+		emptied++
+		return nil
+	}}
+	if try(t, as(t, "sound"), o); emptied != 2 { // all revisions, and the last one alone
+		t.Errorf("emptied %d times, want 2", emptied)
+	}
+	o.EmptyStore = func(context.Context) error { return broken }
+	if report, err := conformance.Run(t.Context(), as(t, "sound"), o); !errors.Is(err, broken) {
+		t.Errorf("got %+v, %v", report, err)
 	}
 }
 
