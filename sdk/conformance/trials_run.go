@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	pb "github.com/datadis-engine/datadis/proto/plugin/v1"
 	"github.com/datadis-engine/datadis/sdk"
 	"github.com/datadis-engine/datadis/sdk/fixture"
@@ -22,11 +24,24 @@ var endTrials = []trial{
 
 var errNoEndRun = &skipError{"it does not ask for the end of a run"}
 
+// laterRun is so much later than the others that whoever was seen before it, and
+// not in it, has been gone for long.
+const laterRun = "run-2"
+
+// startOf is when a run started.
+func startOf(run string) time.Time {
+	start := time.Date(2025, 4, 3, 0, 0, 0, 0, time.UTC)
+	if run == laterRun {
+		return start.AddDate(1, 0, 0)
+	}
+	return start
+}
+
 // ending is a run's end.
 func ending(run string, outcome sdk.Outcome) *pb.EndRunRequest {
 	e := sdk.RunEnd{
-		Run:     sdk.Run{ID: run, Policy: "last", Started: time.Date(2025, 4, 3, 0, 0, 0, 0, time.UTC), Sources: []string{fixture.SourceName}},
-		Outcome: outcome, Finished: time.Date(2025, 4, 3, 4, 0, 0, 0, time.UTC),
+		Run:     sdk.Run{ID: run, Policy: "last", Started: startOf(run), Sources: []string{fixture.SourceName}},
+		Outcome: outcome, Finished: startOf(run).Add(4 * time.Hour),
 	}
 	if outcome != sdk.Complete {
 		e.FailedGrants = []sdk.FailedGrant{{Source: fixture.SourceName, Username: "B00000000", Reason: "rejected"}}
@@ -128,10 +143,10 @@ func endsPartially(ctx context.Context, c *check) error {
 		if err != nil {
 			return err
 		}
-		if err := s.beginRun(ctx, "run-2"); err != nil {
+		if err := s.beginRun(ctx, laterRun); err != nil {
 			return err
 		}
-		if err := s.handOver(ctx, "run-2", fixture.CUPS, 0); err != nil {
+		if err := s.handOver(ctx, laterRun, fixture.CUPS, 0); err != nil {
 			return err
 		}
 		if err := s.mustSpare(ctx, outcome, theirs); err != nil {
@@ -177,6 +192,8 @@ func (s *stage) handOver(ctx context.Context, run string, cups sdk.CUPS, which i
 	if s.has(wire.FeatureSupplies) {
 		supply := supplies()[which]
 		supply.Run, supply.Cups = run, string(cups)
+		supply.FetchedAt = timestamppb.New(startOf(run).Add(2 * time.Hour))
+		supply.ValidTo = nil // one whose contract is over may be cancelled in a first run
 		if err := s.mustTake(s.harmonizeSupplies(ctx, run+"-supply-"+string(cups), supply)); err != nil {
 			return err
 		}
@@ -197,7 +214,7 @@ func (s *stage) mustSpare(ctx context.Context, outcome sdk.Outcome, theirs map[s
 	if err != nil {
 		return err
 	}
-	result, err := s.endRun(ctx, "end-run.fails", "run-2", outcome)
+	result, err := s.endRun(ctx, "end-run.fails", laterRun, outcome)
 	if err != nil {
 		return err
 	}
