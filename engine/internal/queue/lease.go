@@ -16,7 +16,7 @@ import (
 // Lease is an item that was handed out. It ends with the first of Done, Retry,
 // Crash, Defer, Bury, Release and Move that succeeds; after that, and after any of
 // them returned ErrLost, it is of no more use. One that failed otherwise can be
-// repeated.
+// repeated; who does not must Abandon the lease, or it is renewed for ever.
 type Lease struct {
 	queue   *Queue
 	item    Item
@@ -136,6 +136,14 @@ func (l *Lease) Move(ctx context.Context, change MergeFunc) error {
 		}
 	}
 	return fmt.Errorf("moving %s: the item changed %d times meanwhile", l.item.ID, mergeTries)
+}
+
+// Abandon gives the lease up without a word to Redis, which may be out of reach:
+// it is not renewed any more, and when it has lapsed the item is handed out
+// again.
+func (l *Lease) Abandon() {
+	l.queue.held.remove(l)
+	l.close(ErrLost)
 }
 
 // What the scripts that end leases answer.

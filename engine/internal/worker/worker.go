@@ -30,6 +30,7 @@ type Pool struct {
 	Settled func(job.Verdict) // called after each item; may be nil
 	Logger  *slog.Logger
 
+	LastWrite  time.Duration // that the end of a lease may take to be written; 10 s if zero
 	CrashDelay time.Duration // before an item that made the step panic is tried again; 10 s if zero
 }
 
@@ -96,7 +97,7 @@ func (p *Pool) handle(ctx context.Context, lease *queue.Lease) {
 	if ctx.Err() != nil && verdict.Action == job.Retry {
 		verdict.Action, verdict.Delay = job.Release, 0 // interrupted, not failed
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), cmp.Or(p.LastWrite, lastWrite))
 	defer cancel()
 	if verdict.Cool > 0 {
 		if err := p.Queue.Penalise(last, lease.Item().Group, verdict.Cool); err != nil {
@@ -108,6 +109,7 @@ func (p *Pool) handle(ctx context.Context, lease *queue.Lease) {
 	case errors.Is(err, queue.ErrLost):
 		p.Logger.Warn("the lease was lost; somebody else has the item", "attempt", lease.Attempt())
 	case err != nil:
+		lease.Abandon()
 		p.Logger.Error("the item stays leased until its lease lapses", "error", err)
 	case p.Settled != nil && crash == nil:
 		p.Settled(verdict)
@@ -119,13 +121,26 @@ func (p *Pool) handle(ctx context.Context, lease *queue.Lease) {
 const lastWrite = 10 * time.Second
 
 // settle does with the item what the step said, or what follows from its panic.
+// A Redis that is out of reach is asked again until the context ends.
 func (p *Pool) settle(ctx context.Context, lease *queue.Lease, v job.Verdict, crash *panicked) error {
+	end := func() error { return end(ctx, lease, v) }
 	if crash != nil {
-		return lease.Crash(ctx, cmp.Or(p.CrashDelay, crashDelay), crash.failure())
+		end = func() error { return lease.Crash(ctx, cmp.Or(p.CrashDelay, crashDelay), crash.failure()) }
+	} else {
+		for name, n := range v.Counts {
+			lease.Count(name, n)
+		}
 	}
-	for name, n := range v.Counts {
-		lease.Count(name, n)
+	for {
+		err := end()
+		if err == nil || errors.Is(err, queue.ErrLost) || wait(ctx, pauseAfterError) != nil {
+			return err
+		}
 	}
+}
+
+// end ends a lease as the verdict says.
+func end(ctx context.Context, lease *queue.Lease, v job.Verdict) error {
 	failure := queue.Failure{Class: v.Failure.Class, Reason: v.Failure.Reason}
 	switch v.Action {
 	case job.Done:

@@ -392,3 +392,41 @@ func TestUnknownAction(t *testing.T) {
 		t.Errorf("the queue is %+v", s)
 	}
 }
+
+// Redis is away when an item is done, for longer than anybody waits to say so:
+// the lease is given up, and the item is handed out again rather than renewed
+// for ever by a process that has forgotten it.
+func TestAnItemWhoseEndCannotBeWrittenComesBack(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	var once sync.Once
+	away := make(chan struct{})
+	w := newWorld(t, server.Backend(), queue.Options{Lease: time.Second}, func(context.Context, string, int) job.Verdict {
+		once.Do(func() {
+			server.Kill()
+			close(away)
+		})
+		return job.Verdict{Action: job.Done}
+	})
+	w.pool.LastWrite = 200 * time.Millisecond
+	tending, stop := context.WithCancel(t.Context())
+	var tender sync.WaitGroup
+	tender.Go(func() { w.Queue.Run(tending) })
+	t.Cleanup(func() { stop(); tender.Wait() })
+	w.push("a")
+	w.start()
+	<-away
+	for !strings.Contains(w.log.String(), "stays leased") {
+		select {
+		case <-t.Context().Done():
+			t.Fatal("the worker never gave up")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	server.Restart()
+	w.settle(1)
+	stats, err := w.Stats(t.Context())
+	if err != nil || stats.Done != 1 || stats.Reclaimed != 1 {
+		t.Errorf("%+v, %v", stats, err)
+	}
+}
