@@ -89,7 +89,7 @@ func setUpSource(_ context.Context, in sdk.Instance, c config) (sdk.Source, sdk.
 	if c.Fail {
 		return nil, sdk.Route{}, errors.New("the database says no")
 	}
-	return &actor{in, c}, sdk.Route{Topic: "datadis." + in.Name, Tables: []string{c.Word}}, nil
+	return &actor{in, c}, sdk.Route{Topic: "datadis." + in.Name, Tables: []string{c.Word}, RowKeys: [][]string{{"cups", "timestamp"}}}, nil
 }
 
 func setUpHarmonizer(_ context.Context, in sdk.Instance, c config) (sdk.Harmonizer, sdk.Intake, error) {
