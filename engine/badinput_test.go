@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/datadis-engine/datadis/engine/internal/badinput"
 )
@@ -58,6 +59,9 @@ func TestBadInputPage(t *testing.T) {
 		n := 0
 		for _, file := range s.files {
 			for _, c := range badCases(t, file) {
+				if i := strings.IndexFunc(c.Says, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }); i >= 0 {
+					t.Errorf("%s: the sentence has the control character %q", c.Name, c.Says[i])
+				}
 				fmt.Fprintf(&page, "| %s | %s |\n", cell(c.Name), cell(c.Says))
 				n++
 			}

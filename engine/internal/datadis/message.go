@@ -3,6 +3,7 @@ package datadis
 import (
 	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -31,9 +32,13 @@ func message(body []byte, hide []string) string {
 		}
 	}
 	text = identifiers.ReplaceAllString(text, "***")
-	text = strings.Join(strings.Fields(text), " ")
+	text = strings.Join(strings.FieldsFunc(text, between), " ")
 	return shorten(text, maxMessage)
 }
+
+// between tells whether a character stands between words: space, and what cannot
+// be printed, which would garble a log or a terminal.
+func between(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }
 
 // identifiers are CUPS, NIFs of all sorts, and tokens.
 var identifiers = regexp.MustCompile(`(?i)\bES\d{16}[A-Z]{0,2}(\d[A-Z])?|\b([XYZKLM]?\d{7,8}[A-Z]|[A-W]\d{7}[0-9A-J])\b|\beyJ[\w-]+(\.[\w-]*)*`)
